@@ -1,0 +1,79 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every Swift target is held to the same rules; a warning is an error, in a build of this package.
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .enableExperimentalFeature("Lifetimes"),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+]
+
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+let package = Package(
+  name: "raftlog",
+  platforms: [.macOS(.v26)],
+  products: [
+    .library(name: "LogStorage", targets: ["LogStorage"]),
+    .library(name: "Recovery", targets: ["Recovery"]),
+    .library(name: "LogFormat", targets: ["LogFormat"]),
+    .executable(name: "raftlog", targets: ["raftlog"]),
+    .executable(name: "raftlog-sim", targets: ["raftlog-sim"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+  ],
+  targets: [
+    // The C below: a codec, a checksum, and the system calls that Swift's Glibc overlay hides.
+    .systemLibrary(
+      name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"]), .brew(["lz4"])]),
+    .target(name: "CCRC32C"),
+    .target(name: "CPOSIX"),
+
+    // The log, bottom to top: an arrow never points up.
+    .target(name: "ByteBuffers", dependencies: ["CCRC32C"], swiftSettings: settings),
+    .target(
+      name: "LogFormat", dependencies: ["ByteBuffers", "CLZ4"], swiftSettings: settings),
+    .target(
+      name: "StorageIO", dependencies: ["ByteBuffers", "CPOSIX", systemPackage],
+      swiftSettings: settings),
+    .target(
+      name: "Recovery", dependencies: ["ByteBuffers", "LogFormat", "StorageIO"],
+      swiftSettings: settings),
+    .target(
+      name: "LogStorage",
+      dependencies: ["ByteBuffers", "LogFormat", "StorageIO", "Recovery", logging],
+      swiftSettings: settings),
+    .target(
+      name: "Simulation",
+      dependencies: ["ByteBuffers", "LogFormat", "StorageIO", "Recovery", "LogStorage"],
+      swiftSettings: settings),
+
+    // The programs.
+    .executableTarget(
+      name: "raftlog",
+      dependencies: [
+        "ByteBuffers", "LogFormat", "StorageIO", "Recovery", "LogStorage", argumentParser,
+      ],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "raftlog-sim",
+      dependencies: ["Simulation", argumentParser],
+      swiftSettings: settings),
+
+    // The tests, a target a module.
+    .testTarget(
+      name: "ByteBuffersTests", dependencies: ["ByteBuffers", "CCRC32C"], swiftSettings: settings),
+    .testTarget(
+      name: "LogFormatTests", dependencies: ["LogFormat", "ByteBuffers"], swiftSettings: settings),
+  ]
+)

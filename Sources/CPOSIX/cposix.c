@@ -1,0 +1,71 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "CPOSIX.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+int raftlog_o_direct(void) {
+#ifdef O_DIRECT
+  return O_DIRECT;
+#else
+  return 0;
+#endif
+}
+
+int raftlog_fallocate(int fd, off_t offset, off_t length) {
+#ifdef __linux__
+  return fallocate(fd, 0, offset, length);
+#else
+  (void)fd;
+  (void)offset;
+  (void)length;
+  errno = ENOTSUP;
+  return -1;
+#endif
+}
+
+#ifdef F_OFD_SETLK
+// Linux: locks of open file descriptions. Like flock(2) they end with the file, however the process
+// ends; unlike it they can be asked for without being taken, so that a reader who wants to know
+// whether a writer lives never stands in the way of one that starts.
+int raftlog_try_lock(int fd) {
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+  return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+int raftlog_is_locked(int fd) {
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+  if (fcntl(fd, F_OFD_GETLK, &lock) != 0) return -1;
+  return lock.l_type != F_UNLCK;
+}
+#else
+int raftlog_try_lock(int fd) { return flock(fd, LOCK_EX | LOCK_NB); }
+
+int raftlog_is_locked(int fd) {
+  if (flock(fd, LOCK_SH | LOCK_NB) != 0) return errno == EWOULDBLOCK ? 1 : -1;
+  flock(fd, LOCK_UN);
+  return 0;
+}
+#endif
+
+uint64_t raftlog_free_bytes(const char *path) {
+  struct statvfs s;
+  if (statvfs(path, &s) != 0) return UINT64_MAX;
+  return (uint64_t)s.f_bavail * (uint64_t)s.f_frsize;
+}
+
+uint64_t raftlog_peak_resident_bytes(void) {
+  struct rusage usage;
+  if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;
+#ifdef __APPLE__
+  return (uint64_t)usage.ru_maxrss;
+#else
+  return (uint64_t)usage.ru_maxrss * 1024;
+#endif
+}

@@ -1,0 +1,64 @@
+// EngineOptions: the sizes and times that the engine keeps to.
+
+public import LogFormat
+
+/// When an append counts as done.
+public enum SyncMode: Hashable, Sendable {
+  /// When it is on the disk. A power cut loses nothing that was acknowledged.
+  case always
+  /// When it is written; it is synced at most this long afterwards. A crash of the process loses
+  /// nothing, a power cut at most what was acknowledged in this time.
+  case interval(Duration)
+  /// When it is written; it is synced when a segment ends and on close. A crash of the process loses
+  /// nothing, a power cut may lose everything since.
+  case never
+}
+
+/// What the engine is told once, in bytes unless a name says otherwise.
+public struct EngineOptions: Sendable {
+  public var syncMode: SyncMode = .always
+  public var compression: Compression = .automatic
+  /// A segment is rolled at this size. Segments begin small and grow to it.
+  public var segmentBytes: Int = 64 << 20
+  /// The size that the first segment has, and the one after a crash.
+  public var segmentBytesFirst: Int = 1 << 20
+  /// The largest payload that is taken.
+  public var entryBytesMax: Int = 4 << 20
+  /// A batch is closed at this many raw bytes.
+  public var batchBytesMax: Int = 1 << 20
+  /// The most payload that waits to be written; `LogEngine.hasRoom` is false above it.
+  public var pendingBytesMax: Int = 32 << 20
+  /// The most that the directory may take; nil for no limit but the disk's.
+  public var bytesMax: Int?
+  /// After this long without work, the last batch is vouched for by a marker.
+  public var markerDelay: Duration = .milliseconds(5)
+  /// Zeros behind a rewritten manifest, for edits.
+  public var manifestRoom: Int = 32 << 10
+  /// Bytes set aside so that a full disk still has room for recovery and compaction.
+  public var reserveBytes: Int = 2 << 20
+
+  public init() {}
+
+  /// The smallest segment that any configuration may ask for.
+  public static let segmentBytesMin = 16 << 10
+
+  /// Refuses what cannot work, saying which option and why.
+  public func validate() throws(LogError) {
+    guard segmentBytes >= Self.segmentBytesMin, segmentBytes <= Layout.segmentBytesMax else {
+      throw LogError(
+        .badConfiguration,
+        "a segment of \(segmentBytes) bytes: it must have \(Self.segmentBytesMin) to "
+          + "\(Layout.segmentBytesMax)")
+    }
+    guard entryBytesMax >= 1, entryBytesMax <= Layout.entryBytesMax else {
+      throw LogError(
+        .badConfiguration,
+        "entries of up to \(entryBytesMax) bytes: the limit must be 1 to \(Layout.entryBytesMax)")
+    }
+    if let bytesMax, bytesMax < 4 * segmentBytesFirst {
+      throw LogError(
+        .badConfiguration,
+        "a cap of \(bytesMax) bytes: it must have room for four segments of \(segmentBytesFirst)")
+    }
+  }
+}

@@ -1,0 +1,249 @@
+// The background lane: spares ahead of need, footers of ended segments, removal of dropped files.
+
+import ByteBuffers
+import LogFormat
+import Recovery
+import StorageIO
+
+/// A segment file that is prepared and not part of the log yet.
+struct Spare: Hashable, Sendable {
+  let name: String
+  let bytes: Int
+}
+
+/// A segment that has ended, and what will seal it.
+struct UnsealedSegment: Sendable {
+  let record: SegmentRecord
+  let footer: SegmentFooter
+}
+
+/// What a job of the background lane is for.
+enum BackgroundWork {
+  case spare(Spare)
+  case seal(UID, SegmentSeal)
+  case remove([SegmentName])
+  case reserve
+  /// What a failed attempt left is removed.
+  case clean
+}
+
+struct BackgroundState {
+  enum Current { case busy(JobID, BackgroundWork) }
+
+  var current: Current?
+  /// A spare that is ready.
+  var spare: Spare?
+  /// Bytes that the next spare must have; 0 when none is wanted.
+  var spareWanted = 0
+  /// True when the writer cannot go on without the spare.
+  var isSpareAwaited = false
+  /// True when making a spare ahead of need failed; tried again when it is needed.
+  var spareFailed = false
+  var nextSpareNumber: UInt64 = 1
+  /// The size of the next segment.
+  var segmentBytes = 0
+  /// Ended segments, oldest first; the ones without a seal on the disk.
+  var unsealed: [UnsealedSegment] = []
+  /// How many of those are sealed on the disk, and wait for the manifest.
+  var sealed: [(uid: UID, seal: SegmentSeal)] = []
+  /// Dropped files that are still there.
+  var removing: [SegmentName] = []
+  /// Dropped files that are gone, and wait for the manifest.
+  var forgotten: [SegmentName] = []
+  /// Segments that hold nothing of the log any more, to be dropped with the next note.
+  var superseded: [UID] = []
+  /// Names of files to remove after a failure.
+  var debris: [String] = []
+  var hasReserve = false
+  /// True while the reserve is being given up for something that must not fail.
+  var releasesReserve = false
+  /// True when making the reserve failed; tried again after a compaction.
+  var reserveFailed = false
+  /// True when the active segment may hold part of a batch that failed.
+  var isTainted = false
+  /// The seal that could not be written for want of space.
+  var sealFailed = false
+
+  var spareBytes: Int { spare?.bytes ?? 0 }
+
+  /// True when the manifest has to be told of something.
+  var hasNotes: Bool { !sealed.isEmpty || !forgotten.isEmpty || !superseded.isEmpty }
+
+  /// True when nothing is left to do before a clean close.
+  var isQuiet: Bool {
+    current == nil && (unsealed.isEmpty || sealFailed) && !hasNotes && removing.isEmpty
+      && debris.isEmpty
+  }
+
+  /// The manifest knows about the seals and removals now.
+  mutating func forgetNoted() {
+    let done = Set(sealed.map(\.uid))
+    unsealed.removeAll { done.contains($0.record.uid) }
+    sealed = []
+    forgotten = []
+    superseded = []
+  }
+}
+
+extension LogEngine {
+  mutating func nextBackgroundJob() -> DiskJob? {
+    guard background.current == nil, !isClosed else { return nil }
+    if !background.debris.isEmpty { return start(.clean, cleanSteps()) }
+    if background.spareWanted > 0, background.spare == nil { return spareJob() }
+    if !background.removing.isEmpty { return removeJob() }
+    if let job = sealJob() { return job }
+    return reserveJob()
+  }
+
+  private mutating func start(_ work: BackgroundWork, _ steps: [DiskStep]) -> DiskJob {
+    let job = newJob(steps)
+    background.current = .busy(job.id, work)
+    return job
+  }
+
+  private func cleanSteps() -> [DiskStep] {
+    background.debris.map { .remove($0) } + [.syncDirectory(nil)]
+  }
+
+  // MARK: Spares
+
+  /// Wants a spare once a quarter of the active segment is used, long before it is needed.
+  mutating func prepareSpareInTime() {
+    let used = appender.end.offset - Layout.segmentHeader
+    if background.spare == nil, background.spareWanted == 0, !background.spareFailed,
+      used * 4 >= appender.record.capacity, allowance >= background.segmentBytes
+    {
+      background.spareWanted = background.segmentBytes
+    }
+  }
+
+  /// The spare, if it can hold a batch of `bytes`; otherwise one that can is asked for.
+  mutating func takeSpare(needs bytes: Int) -> Spare? {
+    let least = Layout.segmentHeader + bytes + SegmentFooter.size(termRuns: 3, batches: 2)
+    if let spare = background.spare {
+      if spare.bytes >= least { return spare }
+      background.debris.append(spare.name)
+      background.spare = nil
+    }
+    var size = max(background.segmentBytes, Layout.pages(least))
+    if size > allowance { size = Layout.pages(least) }
+    guard size <= allowance else {
+      failForWantOfSpace(
+        LogError(
+          .capReached,
+          "the log takes \(diskBytes) of the \(options.bytesMax ?? 0) bytes it may; compact it to "
+            + "append again"), [])
+      return nil
+    }
+    background.spareWanted = max(background.spareWanted, size)
+    background.isSpareAwaited = true
+    return nil
+  }
+
+  /// Bytes that may still be added under the log's own cap.
+  private var allowance: Int { options.bytesMax.map { $0 - diskBytes } ?? Int.max }
+
+  private mutating func spareJob() -> DiskJob {
+    let spare = Spare(
+      name: DirectoryEvidence.Names.spare(background.nextSpareNumber),
+      bytes: background.spareWanted)
+    background.nextSpareNumber += 1
+    return start(
+      .spare(spare),
+      [.create(spare.name, zeros: spare.bytes), .sync(spare.name), .close(spare.name)])
+  }
+
+  // MARK: Seals, removals, reserve
+
+  private mutating func sealJob() -> DiskJob? {
+    guard !background.sealFailed, background.sealed.count < background.unsealed.count else {
+      return nil
+    }
+    let done = Set(background.sealed.map(\.uid))
+    guard let segment = background.unsealed.first(where: { !done.contains($0.record.uid) }) else {
+      return nil
+    }
+    let name = segment.record.fileName
+    let footer = segment.footer.encoded(header: segment.record.header(group: group))
+    let size = segment.footer.offset + footer.count
+    return start(
+      .seal(segment.record.uid, SegmentSeal(size: size, digest: segment.footer.digest)),
+      [
+        .write(name, footer, at: segment.footer.offset), .sync(name),
+        .truncate(name, to: size), .sync(name), .close(name),
+      ])
+  }
+
+  private mutating func removeJob() -> DiskJob {
+    let names = background.removing
+    return start(
+      .remove(names), names.map { .remove($0.description) } + [.syncDirectory(nil)])
+  }
+
+  /// Keeps space aside, so that a full disk has room for a recovery and a compaction.
+  private mutating func reserveJob() -> DiskJob? {
+    guard options.reserveBytes > 0, !background.hasReserve, !background.reserveFailed,
+      !background.releasesReserve, !isClosing
+    else { return nil }
+    let name = DirectoryEvidence.Names.reserve
+    return start(
+      .reserve,
+      [.create(name, zeros: options.reserveBytes), .sync(name), .close(name), .syncDirectory(nil)])
+  }
+
+  /// Segments that a copy after a crash replaced are let go of once the log has gone on without them.
+  mutating func dropSuperseded() {
+    let empty = manifest.segments.dropLast().filter { $0.isCut && $0.end?.index == $0.previousIndex }
+    background.superseded = empty.map(\.uid)
+  }
+
+  // MARK: Completion
+
+  mutating func finished(_ work: BackgroundWork) {
+    switch work {
+    case .spare(let spare):
+      background.spare = spare
+      background.spareWanted = 0
+      background.isSpareAwaited = false
+      background.spareFailed = false
+    case .seal(let uid, let seal):
+      if background.unsealed.contains(where: { $0.record.uid == uid }) {
+        background.sealed.append((uid, seal))
+      }
+    case .remove(let names):
+      background.removing.removeAll { names.contains($0) }
+      background.forgotten += names
+      background.reserveFailed = false
+      background.spareFailed = false
+      background.sealFailed = false
+    case .reserve:
+      background.hasReserve = true
+    case .clean:
+      background.debris = []
+    }
+  }
+
+  mutating func failed(_ work: BackgroundWork, _ error: StorageError) {
+    let cause = LogError(writing: error)
+    guard cause.code == .diskFull else {
+      poison(cause, [])
+      return
+    }
+    switch work {
+    case .spare(let spare):
+      background.debris.append(spare.name)
+      background.spareWanted = 0
+      background.spareFailed = true
+      // Made ahead of need, it is no loss yet: the active segment still has room.
+      if background.isSpareAwaited { failForWantOfSpace(cause, []) }
+      background.isSpareAwaited = false
+    case .reserve:
+      background.debris.append(DirectoryEvidence.Names.reserve)
+      background.reserveFailed = true
+    case .seal:
+      background.sealFailed = true
+    case .remove, .clean:
+      poison(LogError(poisoning: error), [])
+    }
+  }
+}

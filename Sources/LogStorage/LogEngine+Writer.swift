@@ -1,0 +1,476 @@
+// The writer lane: batches, truncations, rolls, manifest edits, votes. One job at a time.
+//
+// Durability.md gives the reason for each sync in here, and the test that fails without it.
+
+import ByteBuffers
+import LogFormat
+import Recovery
+import StorageIO
+
+/// What the writer is doing.
+enum WriterState {
+  case idle
+  case busy(JobID, WriterWork)
+  case closed
+
+  var isIdle: Bool { if case .idle = self { true } else { false } }
+}
+
+/// What a job of the writer is for, and what follows when it is done.
+enum WriterWork {
+  /// A batch or truncation; `syncs` when the job makes it durable as well.
+  case frame(FramedWrite, tickets: ClosedRange<Ticket>, index: LogIndex, syncs: Bool)
+  case marker(FramedWrite)
+  /// Everything up to the ordinal becomes durable.
+  case sync(ordinal: UInt32, ticket: Ticket?)
+  /// The log goes on in a new segment, for what waits at the head of the queue.
+  case roll(SegmentRecord, ManifestUpdate)
+  /// A truncation to below the active segment, which goes on in a new one.
+  case cut(SegmentRecord, ManifestUpdate, after: LogIndex, Ticket)
+  /// Seals and removals are noted.
+  case note(ManifestUpdate)
+  case compact(ManifestUpdate, through: LogIndex, Ticket)
+  case hardState(HardState, generation: UInt64, Ticket)
+  case close(ManifestUpdate, Ticket)
+  /// The reserve is given up for something that must not fail.
+  case release
+}
+
+/// The manifest as it will be when an edit is durable in both copies.
+struct ManifestUpdate {
+  let state: ManifestState
+  let position: ManifestPosition
+  let steps: [DiskStep]
+}
+
+extension LogEngine {
+  mutating func nextWriterJob(now: Duration) -> DiskJob? {
+    guard case .idle = writer else { return nil }
+    if background.releasesReserve { return start(.release, releaseSteps()) }
+    if let work = interrupted {
+      interrupted = nil
+      return start(work, work.update?.steps ?? [])
+    }
+    if let update = noteUpdate() { return start(.note(update), update.steps) }
+    while let item = queue.first {
+      if let job = job(for: item) { return job }
+      // No job: either it waits for the background, or it failed and the next one gets its turn.
+      if let next = queue.first, next.tickets == item.tickets { return nil }
+    }
+    if let syncDeadline, now >= syncDeadline { return syncJob(ticket: nil) }
+    if let markerDeadline, now >= markerDeadline { return markerJob() }
+    return nil
+  }
+
+  private mutating func start(_ work: WriterWork, _ steps: [DiskStep]) -> DiskJob {
+    let job = newJob(steps)
+    writer = .busy(job.id, work)
+    return job
+  }
+
+  private mutating func job(for item: PendingWrite) -> DiskJob? {
+    switch item {
+    case .batch(let batch):
+      return frameJob(needs: batch.framedBytes, truncateAfter: nil)
+    case .truncate(let index, let ticket):
+      if index < appender.record.previousIndex { return cutJob(after: index, ticket) }
+      if case .batch(let batch)? = queue.second {
+        return frameJob(needs: batch.framedBytes, truncateAfter: index)
+      }
+      return frameJob(needs: Layout.page, truncateAfter: index)
+    case .hardState(let state, let ticket):
+      return hardStateJob(state, ticket)
+    case .compact(let index, let ticket):
+      return compactJob(through: index, ticket)
+    case .sync(let ticket):
+      return syncJob(ticket: ticket)
+    case .close(let ticket):
+      return closeJob(ticket)
+    }
+  }
+
+  // MARK: Frames
+
+  /// Writes what is at the head of the queue, or makes room for it first.
+  private mutating func frameJob(needs bytes: Int, truncateAfter: LogIndex?) -> DiskJob? {
+    guard bytes <= appender.bytesFree, !background.isTainted else { return rollJob(needs: bytes) }
+    prepareSpareInTime()
+    let syncs = options.syncMode == .always
+    var tickets: ClosedRange<Ticket>
+    let write: FramedWrite
+    var item = queue.removeFirst()
+    tickets = item.tickets
+    if truncateAfter != nil, case .batch? = queue.first {
+      item = queue.removeFirst()
+      tickets = tickets.lowerBound...item.tickets.upperBound
+    }
+    var last = truncateAfter ?? 0
+    if case .batch(let batch) = item {
+      let framed = batch.finish(options.compression)
+      last = framed.lastIndex
+      write = appender.frame(
+        framed, truncateAfter: truncateAfter, manifestEdit: position.number)
+    } else {
+      write = appender.frameTruncation(after: last, manifestEdit: position.number)
+    }
+    var steps: [DiskStep] = [.write(appender.fileName, write.bytes, at: write.offset)]
+    if syncs { steps.append(.sync(appender.fileName)) }
+    return start(.frame(write, tickets: tickets, index: last, syncs: syncs), steps)
+  }
+
+  private mutating func markerJob() -> DiskJob? {
+    markerDeadline = nil
+    guard appender.bytesFree >= Layout.page, appender.isSynced, !background.isTainted else {
+      return nil
+    }
+    let write = appender.frameMarker(manifestEdit: position.number)
+    let file = appender.fileName
+    return start(
+      .marker(write), [.write(file, write.bytes, at: write.offset), .sync(file)])
+  }
+
+  private mutating func syncJob(ticket: Ticket?) -> DiskJob? {
+    syncDeadline = nil
+    let steps: [DiskStep] = appender.isSynced ? [] : [.sync(appender.fileName)]
+    return start(.sync(ordinal: appender.end.ordinal, ticket: ticket), steps)
+  }
+
+  // MARK: New segments
+
+  /// Ends the active segment and activates a spare, if there is one that is large enough.
+  private mutating func rollJob(needs bytes: Int) -> DiskJob? {
+    guard let spare = takeSpare(needs: bytes) else { return nil }
+    let record = newRecord(
+      firstIndex: appender.end.index + 1, previousTerm: appender.end.term, capacity: spare.bytes)
+    let update = update([
+      .ended(appender.record.uid, appender.end, isCut: false), .added(record),
+    ])
+    var steps: [DiskStep] = appender.isSynced ? [] : [.sync(appender.fileName)]
+    steps += activation(of: spare, as: record) + [.close(appender.fileName)] + update.steps
+    return start(.roll(record, update), steps)
+  }
+
+  /// Truncates to an index below the active segment: whole segments leave the log, the one that
+  /// holds the index ends there, and a new one follows. One edit, so it happens or it does not.
+  private mutating func cutJob(after index: LogIndex, _ ticket: Ticket) -> DiskJob? {
+    guard let spare = takeSpare(needs: Layout.page) else { return nil }
+    let term = writtenTerm(at: index)
+    var changes: [ManifestChange] = []
+    for segment in manifest.segments.reversed() {
+      if segment.firstIndex > index {
+        changes.append(.dropped(segment.uid))
+        continue
+      }
+      if var end = segment.end, end.index > index {
+        end.index = index
+        end.term = term
+        end.termRuns.removeAll { $0.firstIndex > index }
+        changes.append(.ended(segment.uid, end, isCut: segment.isCut))
+      }
+      break
+    }
+    let record = newRecord(firstIndex: index + 1, previousTerm: term, capacity: spare.bytes)
+    changes.append(.added(record))
+    let update = update(changes)
+    return start(
+      .cut(record, update, after: index, ticket),
+      activation(of: spare, as: record) + [.close(appender.fileName)] + update.steps)
+  }
+
+  /// The term of an entry that is written, whatever waits in the queue.
+  private func writtenTerm(at index: LogIndex) -> Term {
+    if index >= appender.record.firstIndex {
+      return appender.end.termRuns.last { $0.firstIndex <= index }?.term
+        ?? appender.record.previousTerm
+    }
+    for segment in manifest.segments.reversed() where segment.firstIndex <= index {
+      return segment.end?.termRuns.last { $0.firstIndex <= index }?.term ?? segment.previousTerm
+    }
+    return manifest.previousTerm
+  }
+
+  private mutating func newRecord(
+    firstIndex: LogIndex, previousTerm: Term, capacity: Int
+  ) -> SegmentRecord {
+    // Drawn only when the roll begins: a roll that fails for want of space takes the next number.
+    lastSequence += 1
+    let header = SegmentHeader(
+      purpose: .roll, group: group, uid: UID(using: &random), salt: random.next(),
+      sequence: lastSequence, firstIndex: firstIndex, previousTerm: previousTerm)
+    return SegmentRecord(header: header, capacity: capacity)
+  }
+
+  /// The spare gets its header, then its name; the edit that follows makes it part of the log.
+  private func activation(of spare: Spare, as record: SegmentRecord) -> [DiskStep] {
+    [
+      .write(spare.name, record.header(group: group).encoded(), at: 0),
+      .sync(spare.name),
+      .rename(spare.name, to: record.fileName),
+      .syncDirectory(nil),
+    ]
+  }
+
+  // MARK: Manifest and votes
+
+  /// The manifest after `changes`, and the steps that make it so.
+  func update(_ changes: [ManifestChange]) -> ManifestUpdate {
+    var state = manifest
+    for change in changes {
+      do {
+        try state.apply(change)
+      } catch {
+        preconditionFailure("the engine made an edit that its manifest refuses: \(error)")
+      }
+    }
+    let number = position.number + 1
+    let edit = ManifestEdit(number: number, changes: changes)
+      .encoded(previousChecksum: position.checksum)
+    guard position.end + edit.bytes.count <= position.fileBytes else {
+      var opening = OpeningOptions()
+      opening.manifestRoom = options.manifestRoom
+      let (image, position) = OpeningPlan.manifestImage(state, number: number, opening)
+      return ManifestUpdate(
+        state: state, position: position, steps: OpeningPlan.replaceManifests(image))
+    }
+    var next = position
+    next.number = number
+    next.checksum = edit.checksum
+    next.end += edit.bytes.count
+    let steps: [DiskStep] = ManifestHeader.names.flatMap { name -> [DiskStep] in
+      [.write(name, edit.bytes, at: position.end), .sync(name)]
+    }
+    return ManifestUpdate(state: state, position: next, steps: steps)
+  }
+
+  /// Seals and removals that are done and not in the manifest yet.
+  private func noteUpdate() -> ManifestUpdate? {
+    guard background.hasNotes else { return nil }
+    let known = Set(manifest.segments.map(\.uid))
+    let changes =
+      background.sealed.filter { known.contains($0.uid) }.map {
+        ManifestChange.sealed($0.uid, $0.seal)
+      }
+      + background.superseded.filter { known.contains($0) }.map { .dropped($0) }
+      + background.forgotten.map { .forgotten($0) }
+    return changes.isEmpty ? nil : update(changes)
+  }
+
+  private mutating func compactJob(through index: LogIndex, _ ticket: Ticket) -> DiskJob? {
+    guard index >= manifest.firstIndex else {
+      return start(.sync(ordinal: appender.durableOrdinal, ticket: ticket), [])
+    }
+    var changes: [ManifestChange] = [
+      .first(index + 1, previousTerm: writtenTerm(at: index))
+    ]
+    for segment in manifest.segments.dropLast() where segment.end!.index <= index {
+      changes.append(.dropped(segment.uid))
+    }
+    let update = update(changes)
+    // What the log begins behind must be on the disk, or the log could end before it begins.
+    let sync: [DiskStep] = appender.isSynced ? [] : [.sync(appender.fileName)]
+    return start(.compact(update, through: index, ticket), sync + update.steps)
+  }
+
+  private mutating func hardStateJob(_ state: HardState, _ ticket: Ticket) -> DiskJob? {
+    let generation = voteGeneration + 1
+    let vote = VoteFile(
+      generation: generation, state: state, incarnation: manifest.incarnation, group: group)
+    let bytes = vote.encoded()
+    let steps: [DiskStep] = VoteFile.names.flatMap { name -> [DiskStep] in
+      [.write(name, bytes, at: 0), .sync(name)]
+    }
+    return start(.hardState(state, generation: generation, ticket), steps)
+  }
+
+  /// Closes once nothing is left in the background; "closed" is the last edit of a clean stop.
+  private mutating func closeJob(_ ticket: Ticket) -> DiskJob? {
+    background.spareWanted = 0
+    guard background.isQuiet else { return nil }
+    var steps: [DiskStep] = appender.isSynced ? [] : [.sync(appender.fileName)]
+    if let spare = background.spare { steps += [.remove(spare.name), .syncDirectory(nil)] }
+    background.spare = nil
+    let update = update([.closed(appender.record.uid, ordinal: appender.end.ordinal)])
+    return start(.close(update, ticket), steps + update.steps)
+  }
+
+  private func releaseSteps() -> [DiskStep] {
+    [
+      .remove(DirectoryEvidence.Names.reserve), .remove(ManifestHeader.temporaryName),
+      .syncDirectory(nil),
+    ]
+  }
+
+  // MARK: Completion
+
+  mutating func finished(_ work: WriterWork, now: Duration) {
+    switch work {
+    case .frame(let write, let tickets, let index, let syncs):
+      appender.commit(write)
+      writtenIndex = index
+      durableIndex = min(durableIndex, write.truncateAfter ?? index)
+      writtenTicket = tickets.upperBound
+      if syncs { becomeDurable(through: appender.end.ordinal) } else { scheduleSync(now) }
+      if case .always = options.syncMode { markerDeadline = now + options.markerDelay }
+    case .marker(let write):
+      appender.commit(write)
+      becomeDurable(through: appender.end.ordinal)
+    case .sync(let ordinal, let ticket):
+      if ticket != nil { _ = queue.removeFirst() }
+      writtenTicket = ticket ?? writtenTicket
+      becomeDurable(through: ordinal)
+    case .roll(let record, let update):
+      install(update)
+      syncCount += 1
+      endActive()
+      begin(record)
+    case .cut(let record, let update, let index, let ticket):
+      _ = queue.removeFirst()
+      let dropped = Set(manifest.segments.map(\.uid)).subtracting(update.state.segments.map(\.uid))
+      install(update)
+      background.unsealed.removeAll { dropped.contains($0.record.uid) }
+      writtenIndex = index
+      durableIndex = min(durableIndex, index)
+      writtenTicket = ticket
+      durableTicket = ticket
+      begin(record)
+    case .note(let update):
+      background.forgetNoted()
+      install(update)
+    case .compact(let update, let index, let ticket):
+      _ = queue.removeFirst()
+      let kept = Set(update.state.segments.map(\.uid))
+      background.unsealed.removeAll { !kept.contains($0.record.uid) }
+      install(update)
+      terms.compact(through: index)
+      writtenTicket = ticket
+      becomeDurable(through: appender.end.ordinal)
+    case .hardState(let state, let generation, let ticket):
+      _ = queue.removeFirst()
+      hardState = state
+      voteGeneration = generation
+      syncCount += 2
+      writtenTicket = ticket
+      if appender.isSynced { durableTicket = ticket }
+    case .close(let update, let ticket):
+      install(update)
+      becomeDurable(through: appender.end.ordinal)
+      writtenTicket = ticket
+      durableTicket = ticket
+      writer = .closed
+    case .release:
+      background.releasesReserve = false
+      background.hasReserve = false
+    }
+  }
+
+  private mutating func becomeDurable(through ordinal: UInt32) {
+    if !appender.isSynced || options.syncMode == .always { syncCount += 1 }
+    appender.commitSync(through: ordinal)
+    guard appender.isSynced else { return }
+    durableIndex = writtenIndex
+    durableTicket = writtenTicket
+    syncDeadline = nil
+  }
+
+  private mutating func scheduleSync(_ now: Duration) {
+    if case .interval(let interval) = options.syncMode, syncDeadline == nil {
+      syncDeadline = now + interval
+    }
+  }
+
+  private mutating func install(_ update: ManifestUpdate) {
+    let gone = update.state.dropped.filter { !manifest.dropped.contains($0) }
+    manifest = update.state
+    position = update.position
+    background.removing += gone
+    syncCount += 2
+  }
+
+  /// The active segment has ended; its footer is written in the background.
+  private mutating func endActive() {
+    appender.commitSync(through: appender.end.ordinal)
+    durableIndex = writtenIndex
+    durableTicket = writtenTicket
+    syncDeadline = nil
+    background.unsealed.append(UnsealedSegment(record: appender.record, footer: appender.footer))
+  }
+
+  private mutating func begin(_ record: SegmentRecord) {
+    appender = SegmentAppender(record: record, group: group)
+    background.spare = nil
+    background.isTainted = false
+    background.segmentBytes = min(options.segmentBytes, background.segmentBytes * 4)
+    dropSuperseded()
+  }
+
+  // MARK: Failure
+
+  mutating func failed(_ work: WriterWork, _ error: StorageError) {
+    let cause = LogError(writing: error)
+    guard cause.code == .diskFull else {
+      poison(cause, work.tickets.map { [$0] } ?? [])
+      return
+    }
+    if error.path.hasSuffix(ManifestHeader.temporaryName), background.hasReserve {
+      // A manifest that is being rewritten may already be in one copy: this is carried through, with
+      // the space that was kept for it.
+      interrupted = work
+      background.releasesReserve = true
+      return
+    }
+    switch work {
+    case .frame(_, let tickets, _, _):
+      // Part of the batch may lie behind the end of the log: the next one goes to a new segment.
+      background.isTainted = true
+      failForWantOfSpace(cause, [tickets])
+    case .marker:
+      background.isTainted = true
+    case .roll, .cut:
+      guard let spare = background.spare, error.path.hasSuffix(spare.name) else {
+        poison(LogError(poisoning: error), work.tickets.map { [$0] } ?? [])
+        return
+      }
+      // The spare did not get its name: it is no part of the log, and is made anew.
+      background.debris.append(spare.name)
+      background.spare = nil
+      failForWantOfSpace(cause, [])
+    case .note, .compact, .close, .hardState, .sync, .release:
+      poison(LogError(poisoning: error), work.tickets.map { [$0] } ?? [])
+    }
+  }
+
+  /// Everything that waits for space fails; the log stands as it was before it was asked.
+  mutating func failForWantOfSpace(_ error: LogError, _ tickets: [ClosedRange<Ticket>]) {
+    let waiting = queue.removeAllNeedingSpace()
+    terms = TermTable(firstIndex: manifest.firstIndex, previousTerm: manifest.previousTerm)
+    for record in manifest.segments {
+      if let end = record.end { terms.append(end.termRuns, through: end.index) }
+    }
+    terms.append(appender.end.termRuns, through: appender.end.index)
+    failures.append(FailedRequests(tickets: tickets + waiting, error: error))
+  }
+}
+
+extension WriterWork {
+  /// The edit that this work makes.
+  fileprivate var update: ManifestUpdate? {
+    switch self {
+    case .roll(_, let update), .cut(_, let update, _, _), .note(let update),
+      .compact(let update, _, _), .close(let update, _):
+      update
+    case .frame, .marker, .sync, .hardState, .release: nil
+    }
+  }
+
+  /// The requests that wait for this work.
+  fileprivate var tickets: ClosedRange<Ticket>? {
+    switch self {
+    case .frame(_, let tickets, _, _): tickets
+    case .sync(_, let ticket): ticket.map { $0...$0 }
+    case .cut(_, _, _, let ticket), .compact(_, _, let ticket), .hardState(_, _, let ticket),
+      .close(_, let ticket):
+      ticket...ticket
+    case .marker, .roll, .note, .release: nil
+    }
+  }
+}

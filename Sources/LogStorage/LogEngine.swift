@@ -1,0 +1,295 @@
+// LogEngine: the log as a value. Requests, completions and time go in; disk jobs come out.
+//
+// What must always hold:
+//   - the value does no I/O, reads no clock and draws no randomness of its own;
+//   - at most one job a lane is out at any time, and a lane's jobs are carried out in order;
+//   - nothing counts as durable before the job that syncs it is reported done;
+//   - after a failed write or sync nothing counts as durable ever again (`poison`).
+//
+// compacted < first index <= durable + 1, durable <= written <= last: checked at every step.
+
+import ByteBuffers
+public import LogFormat
+public import Recovery
+public import StorageIO
+
+/// Who carries a job out.
+public enum Lane: Sendable, CaseIterable {
+  /// Batches, manifest edits, votes: what somebody waits for.
+  case writer
+  /// Spares, seals, removals: what can take its time.
+  case background
+}
+
+/// What became of requests, where it is not success.
+public struct FailedRequests: Sendable {
+  public let tickets: [ClosedRange<Ticket>]
+  public let error: LogError
+}
+
+public struct LogEngine: ~Copyable {
+  public let options: EngineOptions
+
+  // What the disk is known to hold.
+  public internal(set) var manifest: ManifestState
+  var position: ManifestPosition
+  public internal(set) var hardState: HardState
+  var voteGeneration: UInt64
+  var appender: SegmentAppender
+  var lastSequence: UInt64
+  public let boot: Boot
+
+  // What was asked for.
+  var queue = WriteQueue()
+  /// The terms of all entries up to the last one that was taken, written or not.
+  public internal(set) var terms: TermTable
+  var lastTicket: Ticket = 0
+
+  // What is on its way.
+  var nextJobNumber: UInt64 = 1
+  var writer = WriterState.idle
+  /// Work whose last steps are carried out again once the reserve is given up.
+  var interrupted: WriterWork?
+  var background = BackgroundState()
+  var random: SplitMix64
+  var isClosing = false
+  /// The highest index that a waiting compaction removes.
+  var compactingThrough: LogIndex = 0
+
+  // What has been done.
+  /// The last index that is written, synced or not.
+  public internal(set) var writtenIndex: LogIndex
+  /// The last index that is on the disk.
+  public internal(set) var durableIndex: LogIndex
+  /// Every request up to here that did not fail is written.
+  public internal(set) var writtenTicket: Ticket = 0
+  /// Every request up to here that did not fail is on the disk.
+  public internal(set) var durableTicket: Ticket = 0
+  var failures: [FailedRequests] = []
+  /// Why the log answers nothing more.
+  public internal(set) var poison: LogError?
+  /// When the last write that is not synced yet has to be.
+  var syncDeadline: Duration?
+  /// When the last batch is to be vouched for.
+  var markerDeadline: Duration?
+  /// Syncs that were carried out, for people.
+  public internal(set) var syncCount = 0
+
+  /// - Parameter seed: what names and salts are drawn from.
+  public init(_ opened: OpenedLog, options: EngineOptions, seed: UInt64) {
+    self.options = options
+    manifest = opened.manifest
+    position = opened.manifestPosition
+    hardState = opened.hardState
+    voteGeneration = opened.voteGeneration
+    appender = SegmentAppender(opened.active, group: opened.manifest.group)
+    lastSequence = opened.lastSequence
+    boot = opened.boot
+    random = SplitMix64(seed: seed)
+    terms = TermTable(
+      firstIndex: opened.manifest.firstIndex, previousTerm: opened.manifest.previousTerm)
+    for record in opened.manifest.segments {
+      if let end = record.end { terms.append(end.termRuns, through: end.index) }
+    }
+    terms.append(opened.active.end.termRuns, through: opened.active.end.index)
+    writtenIndex = max(opened.active.end.index, terms.firstIndex - 1)
+    durableIndex = writtenIndex
+    background.segmentBytes = min(options.segmentBytes, options.segmentBytesFirst)
+    background.hasReserve = opened.hasReserve
+    // The opening removed these files; the manifest does not know yet.
+    background.forgotten = opened.manifest.dropped
+    precondition(terms.lastIndex == writtenIndex, "the term table does not reach the last entry")
+  }
+
+  // MARK: The log as it stands
+
+  public var group: UID { manifest.group }
+  public var firstIndex: LogIndex { terms.firstIndex }
+  /// The last index that was taken, written or not.
+  public var lastIndex: LogIndex { terms.lastIndex }
+  public var lastTerm: Term { terms.lastTerm }
+  /// False when so much waits for the disk that a caller should wait too.
+  public var hasRoom: Bool { queue.pendingBytes < options.pendingBytesMax }
+  public var isClosed: Bool { if case .closed = writer { true } else { false } }
+
+  /// Bytes that the log's files take, prepared space included.
+  public var diskBytes: Int {
+    manifest.segments.reduce(0) { $0 + ($1.seal?.size ?? $1.capacity) }
+      + background.spareBytes + 2 * position.fileBytes + 2 * Layout.voteFile
+      + (background.hasReserve ? options.reserveBytes : 0)
+  }
+
+  /// The segment that is being written, and the batches in it.
+  public var active: (record: SegmentRecord, batches: [BatchLocation]) {
+    (appender.record, appender.batches)
+  }
+
+  /// The batches of a segment that is not sealed yet; nil when its file's footer says it.
+  public func batches(of uid: UID) -> [BatchLocation]? {
+    if uid == appender.record.uid { return appender.batches }
+    return background.unsealed.first { $0.record.uid == uid }?.footer.batches
+  }
+
+  // MARK: Requests
+
+  private mutating func admit() throws(LogError) {
+    if let poison { throw poison }
+    if isClosing || isClosed { throw LogError(.closed, "the log is closed") }
+  }
+
+  private mutating func ticket() -> Ticket {
+    lastTicket += 1
+    return lastTicket
+  }
+
+  /// Takes an entry; it is done when `durableTicket` (or `writtenTicket`, in the other sync modes)
+  /// reaches the ticket.
+  public mutating func append(
+    _ payload: RawSpan, kind: EntryKind = .data, term: Term
+  ) throws(LogError) -> (index: LogIndex, ticket: Ticket) {
+    try admit()
+    guard payload.byteCount <= options.entryBytesMax else {
+      throw LogError(
+        .entryTooLarge,
+        "an entry of \(payload.byteCount) bytes; this log takes up to \(options.entryBytesMax)")
+    }
+    guard term >= terms.lastTerm else {
+      throw LogError(
+        .termWentBack, "an entry of term \(term) behind one of term \(terms.lastTerm)")
+    }
+    let index = terms.lastIndex + 1
+    guard index < Layout.indexMax else { throw LogError(.outOfRange, "the log's indices are used up") }
+    let ticket = ticket()
+    terms.append(through: index, term: term)
+    queue.append(
+      payload, kind: kind, term: term, index: index, group: group, ticket: ticket,
+      limit: options.batchBytesMax)
+    markerDeadline = nil
+    return (index, ticket)
+  }
+
+  /// Cuts off every entry behind `index`. What is appended next takes their place in the same write.
+  public mutating func truncate(after index: LogIndex) throws(LogError) -> Ticket {
+    try admit()
+    guard index >= max(firstIndex - 1, compactingThrough) else {
+      throw LogError(
+        .compacted, "truncating after entry \(index), but the log begins at \(firstIndex)")
+    }
+    guard index <= lastIndex else {
+      throw LogError(.outOfRange, "truncating after entry \(index) of \(lastIndex)")
+    }
+    let ticket = ticket()
+    guard index < lastIndex else {
+      queue.append(.sync(ticket))
+      return ticket
+    }
+    terms.truncate(after: index)
+    queue.append(.truncate(after: index, ticket))
+    return ticket
+  }
+
+  /// Forgets every entry up to `index`; files that hold nothing else are deleted.
+  public mutating func compact(through index: LogIndex) throws(LogError) -> Ticket {
+    try admit()
+    guard index <= durableIndex, index <= lastIndex else {
+      throw LogError(
+        .outOfRange, "compacting through entry \(index), of which \(durableIndex) are durable")
+    }
+    let ticket = ticket()
+    compactingThrough = max(compactingThrough, index)
+    queue.append(.compact(through: index, ticket))
+    return ticket
+  }
+
+  /// Stores term and vote, together.
+  public mutating func save(_ state: HardState) throws(LogError) -> Ticket {
+    try admit()
+    guard state.term >= hardState.term else {
+      throw LogError(
+        .termWentBack, "storing term \(state.term) over term \(hardState.term)")
+    }
+    let ticket = ticket()
+    queue.append(.hardState(state, ticket))
+    return ticket
+  }
+
+  /// Done when everything that was asked before is on the disk, whatever the sync mode.
+  public mutating func sync() throws(LogError) -> Ticket {
+    try admit()
+    let ticket = ticket()
+    queue.append(.sync(ticket))
+    return ticket
+  }
+
+  /// Finishes what was asked, syncs, and notes in the manifest that this was a clean stop.
+  public mutating func close() throws(LogError) -> Ticket {
+    try admit()
+    let ticket = ticket()
+    isClosing = true
+    queue.append(.close(ticket))
+    return ticket
+  }
+
+  /// Requests that failed since the last call.
+  public mutating func takeFailures() -> [FailedRequests] {
+    defer { failures = [] }
+    return failures
+  }
+
+  // MARK: Jobs
+
+  /// The next job of a lane, or nil while there is nothing to do or one is out.
+  ///
+  /// - Parameter now: a monotonic time, on any scale.
+  public mutating func nextJob(_ lane: Lane, now: Duration) -> DiskJob? {
+    defer { checkInvariants() }
+    guard poison == nil else { return nil }
+    switch lane {
+    case .writer: return nextWriterJob(now: now)
+    case .background: return nextBackgroundJob()
+    }
+  }
+
+  /// When the writer has something to do even if nobody asks; nil for never.
+  public var deadline: Duration? {
+    guard poison == nil, case .idle = writer else { return nil }
+    switch (syncDeadline, markerDeadline) {
+    case (let a?, let b?): return min(a, b)
+    case (let a, let b): return a ?? b
+    }
+  }
+
+  /// A job was carried out, or failed.
+  public mutating func completed(_ id: JobID, _ error: StorageError?, now: Duration) {
+    defer { checkInvariants() }
+    if case .busy(let job, let work) = writer, job == id {
+      writer = .idle
+      if let error { failed(work, error) } else { finished(work, now: now) }
+    } else if case .busy(let job, let work)? = background.current, job == id {
+      background.current = nil
+      if let error { failed(work, error) } else { finished(work) }
+    } else {
+      preconditionFailure("a job was reported that is not out")
+    }
+  }
+
+  mutating func newJob(_ steps: [DiskStep]) -> DiskJob {
+    defer { nextJobNumber += 1 }
+    return DiskJob(id: JobID(nextJobNumber), steps: steps)
+  }
+
+  /// Nothing on the disk is trusted from here on; everybody who waits is told.
+  mutating func poison(_ error: LogError, _ tickets: [ClosedRange<Ticket>]) {
+    guard poison == nil else { return }
+    poison = error
+    failures.append(FailedRequests(tickets: tickets + queue.removeAll(), error: error))
+  }
+
+  func checkInvariants() {
+    precondition(firstIndex <= durableIndex + 1, "the log begins behind what is durable")
+    precondition(durableIndex <= writtenIndex, "durable before it was written")
+    precondition(writtenIndex <= lastIndex || !queue.isEmpty || !writer.isIdle, "written past the end")
+    precondition(durableTicket <= writtenTicket, "durable before it was written")
+    precondition(appender.durableOrdinal <= appender.end.ordinal, "durable past the end")
+  }
+}

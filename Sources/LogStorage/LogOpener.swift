@@ -1,0 +1,67 @@
+// LogOpener: from a directory to a log that may be appended to: gather, decide, act.
+
+import ByteBuffers
+public import LogFormat
+public import Recovery
+public import StorageIO
+
+/// Opens directories. The caller holds the directory's lock.
+public enum LogOpener {
+  /// Recovers the log in `directory`, or starts one there.
+  ///
+  /// - Parameter group: the group that the log must belong to; nil takes any.
+  /// - Returns: the plan that was carried out; `opened` is what the engine begins with.
+  public static func open(
+    _ directory: any StorageDirectory, options: EngineOptions, group: UID? = nil, seed: UInt64
+  ) throws(LogError) -> OpeningPlan {
+    try options.validate()
+    do {
+      return try attempt(directory, options: options, group: group, seed: seed)
+    } catch {
+      guard error.storageError?.isOutOfSpace == true, releaseReserve(directory) else {
+        throw error
+      }
+      return try attempt(directory, options: options, group: group, seed: seed)
+    }
+  }
+
+  private static func attempt(
+    _ directory: any StorageDirectory, options: EngineOptions, group: UID?, seed: UInt64
+  ) throws(LogError) -> OpeningPlan {
+    var opening = OpeningOptions()
+    opening.group = group
+    opening.segmentBytes = min(options.segmentBytes, options.segmentBytesFirst)
+    opening.copyWholeBytesMax = min(256 << 10, opening.segmentBytes / 2)
+    opening.manifestRoom = options.manifestRoom
+    let plan: OpeningPlan
+    do {
+      var random = SplitMix64(seed: seed)
+      let evidence = try DirectoryEvidence.gather(directory)
+      plan = try OpeningPlan.make(
+        for: Diagnosis(evidence), in: directory, options: opening, using: &random)
+    } catch let error as RecoveryError {
+      throw LogError(error)
+    } catch let error as StorageError {
+      throw LogError(error)
+    } catch {
+      preconditionFailure("an error of another kind: \(error)")
+    }
+    var executor = DiskExecutor(directory: directory)
+    do {
+      try executor.run(plan.steps)
+    } catch {
+      throw LogError(error)
+    }
+    return plan
+  }
+
+  /// Gives up the space that was kept for this; false when there is none.
+  private static func releaseReserve(_ directory: any StorageDirectory) -> Bool {
+    do {
+      try directory.remove(DirectoryEvidence.Names.reserve)
+      return true
+    } catch {
+      return false
+    }
+  }
+}

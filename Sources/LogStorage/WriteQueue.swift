@@ -1,0 +1,148 @@
+// WriteQueue: what was asked of the log and is not on its way to the disk yet, in order.
+//
+// What must always hold: requests leave in the order in which they came; appends next to each other
+// share a batch until it is full, and nothing else lies between the entries of a batch.
+
+import ByteBuffers
+import LogFormat
+
+/// Names a request; tickets grow by one with each.
+public typealias Ticket = UInt64
+
+/// A batch that is being filled. A class, because an array cannot hold what cannot be copied.
+final class PendingBatch {
+  private var builder: BatchBuilder?
+  let firstTicket: Ticket
+  private(set) var lastTicket: Ticket
+  let firstIndex: LogIndex
+  private(set) var nextIndex: LogIndex
+  /// Payload bytes.
+  private(set) var rawBytes: Int
+  /// Bytes that the batch takes in a file if it is not compressed.
+  private(set) var framedBytes: Int
+
+  init(builder: consuming BatchBuilder, ticket: Ticket) {
+    firstIndex = builder.firstIndex
+    nextIndex = builder.nextIndex
+    rawBytes = builder.rawBytes
+    framedBytes = builder.framedBytes
+    self.builder = consume builder
+    firstTicket = ticket
+    lastTicket = ticket
+  }
+
+  /// Adds an entry, unless the batch has no room for it.
+  func append(
+    _ payload: RawSpan, kind: EntryKind, term: Term, ticket: Ticket, limit: Int
+  ) -> Bool {
+    guard var open = builder.take() else { return false }
+    let fits = open.fits(payload: payload.byteCount, term: term, limit: limit)
+    if fits {
+      open.append(payload, kind: kind, term: term)
+      lastTicket = ticket
+      nextIndex = open.nextIndex
+      rawBytes = open.rawBytes
+      framedBytes = open.framedBytes
+    }
+    builder = consume open
+    return fits
+  }
+
+  /// Closes the batch; nothing can be added afterwards.
+  func finish(_ compression: Compression) -> FramedBatch {
+    guard let open = builder.take() else { preconditionFailure("a batch was finished twice") }
+    return open.finish(compression)
+  }
+}
+
+/// A request that waits for the writer.
+enum PendingWrite {
+  case batch(PendingBatch)
+  case truncate(after: LogIndex, Ticket)
+  case hardState(HardState, Ticket)
+  case compact(through: LogIndex, Ticket)
+  case sync(Ticket)
+  case close(Ticket)
+
+  var tickets: ClosedRange<Ticket> {
+    switch self {
+    case .batch(let batch): batch.firstTicket...batch.lastTicket
+    case .truncate(_, let ticket), .hardState(_, let ticket), .compact(_, let ticket),
+      .sync(let ticket), .close(let ticket):
+      ticket...ticket
+    }
+  }
+
+  /// True for what fails when the disk is full; the rest needs no new space.
+  var needsSpace: Bool {
+    switch self {
+    case .batch, .truncate: true
+    case .hardState, .compact, .sync, .close: false
+    }
+  }
+}
+
+struct WriteQueue {
+  private var items: [PendingWrite] = []
+  private var head = 0
+  /// Payload bytes that wait.
+  private(set) var pendingBytes = 0
+
+  var isEmpty: Bool { head == items.count }
+  var first: PendingWrite? { isEmpty ? nil : items[head] }
+  /// The item behind the first.
+  var second: PendingWrite? { head + 1 < items.count ? items[head + 1] : nil }
+
+  mutating func append(_ item: PendingWrite) { items.append(item) }
+
+  /// Adds an entry to the last batch, or begins a new one.
+  mutating func append(
+    _ payload: RawSpan, kind: EntryKind, term: Term, index: LogIndex, group: UID, ticket: Ticket,
+    limit: Int
+  ) {
+    pendingBytes += payload.byteCount
+    if !isEmpty, case .batch(let batch) = items[items.count - 1], batch.nextIndex == index,
+      batch.append(payload, kind: kind, term: term, ticket: ticket, limit: limit)
+    {
+      return
+    }
+    var builder = BatchBuilder(
+      group: group, firstIndex: index,
+      capacity: min(max(4096, payload.byteCount + 512), 64 << 10))
+    builder.append(payload, kind: kind, term: term)
+    items.append(.batch(PendingBatch(builder: builder, ticket: ticket)))
+  }
+
+  mutating func removeFirst() -> PendingWrite {
+    let item = items[head]
+    head += 1
+    if case .batch(let batch) = item { pendingBytes -= batch.rawBytes }
+    if head == items.count {
+      items.removeAll(keepingCapacity: true)
+      head = 0
+    } else if head > 64, head * 2 > items.count {
+      items.removeFirst(head)
+      head = 0
+    }
+    return item
+  }
+
+  /// Takes out everything that needs space and returns its tickets.
+  mutating func removeAllNeedingSpace() -> [ClosedRange<Ticket>] {
+    let waiting = items[head...]
+    let failed = waiting.filter(\.needsSpace).map(\.tickets)
+    items = waiting.filter { !$0.needsSpace }
+    head = 0
+    pendingBytes = 0
+    return failed
+  }
+
+  /// Takes out everything and returns its tickets.
+  mutating func removeAll() -> [ClosedRange<Ticket>] {
+    let failed = items[head...].map(\.tickets)
+    items = []
+    head = 0
+    pendingBytes = 0
+    return failed
+  }
+}

@@ -1,0 +1,254 @@
+// Decision: the table as one pure function, from evidence to a row.
+//
+// What must always hold: every combination of evidence has exactly one row; the compiler checks that
+// the switches are exhaustive, and a test walks through all of them.
+
+/// The facts about one thing in a directory, reduced to what the decision depends on.
+public enum Evidence: Hashable, Sendable {
+  /// A place where a valid frame was expected.
+  case segmentBreak(BreakFacts)
+  /// The header of a segment that the manifest names.
+  case header(HeaderFacts)
+  /// The footer of a sealed segment.
+  case footer(FooterFacts)
+  /// A segment that ended without a seal.
+  case unsealed
+  case manifest(ManifestFacts)
+  case votes(VoteFacts)
+  /// A segment that the manifest names is not there.
+  case missing(holdsEntries: Bool)
+  /// A file that the manifest does not name.
+  case unknown(UnknownFile)
+  /// A frame or change of a kind that this program does not know and may not ignore.
+  case unknownKind
+}
+
+public struct BreakFacts: Hashable, Sendable {
+  public enum Mark: Hashable, Sendable, CaseIterable {
+    /// Nothing outside later frames says that the batch was ever durable.
+    case above
+    /// The manifest, a digest or an earlier sync vouches for it.
+    case atOrBelow
+  }
+  public enum Place: Hashable, Sendable, CaseIterable {
+    /// In the segment that was being written.
+    case active
+    /// In a segment that an edit ended, before that end.
+    case ended
+  }
+  public enum Stop: Hashable, Sendable, CaseIterable {
+    /// The last edit is "closed".
+    case clean
+    case unclean
+    /// A writer is at work right now.
+    case live
+  }
+
+  public var shape: BreakShape
+  public var later: LaterFrames
+  public var mark: Mark
+  public var place: Place
+  public var stop: Stop
+
+  public init(shape: BreakShape, later: LaterFrames, mark: Mark, place: Place, stop: Stop) {
+    self.shape = shape
+    self.later = later
+    self.mark = mark
+    self.place = place
+    self.stop = stop
+  }
+}
+
+public enum HeaderFacts: Hashable, Sendable, CaseIterable {
+  case valid
+  /// Not readable; the manifest knows what it said.
+  case damaged
+  /// Valid, but of another segment: the file that the manifest names is gone.
+  case otherSegment
+  case otherGroup
+  case newer
+}
+
+public enum FooterFacts: Hashable, Sendable, CaseIterable {
+  case valid
+  /// The footer or the file's size is wrong; the batches are all there.
+  case damaged
+}
+
+public struct ManifestFacts: Hashable, Sendable {
+  public enum Copy: Hashable, Sendable, CaseIterable {
+    case missing, unusable, newerFormat
+    /// Valid to its end.
+    case clean
+    /// Valid up to an edit, with bytes behind it that are none.
+    case damagedTail
+  }
+  public enum Order: Hashable, Sendable, CaseIterable {
+    /// Both end with the same edit.
+    case same
+    case firstIsLonger, secondIsLonger
+    /// They contradict each other about an edit that both have.
+    case conflict
+  }
+
+  public var first: Copy
+  public var second: Copy
+  public var order: Order
+  /// True when a frame names an edit behind the last one that either copy has.
+  public var isCarriedBeyond: Bool
+  /// True when there is a batch, or a vote was ever written.
+  public var isBorn: Bool
+
+  public init(first: Copy, second: Copy, order: Order, isCarriedBeyond: Bool, isBorn: Bool) {
+    self.first = first
+    self.second = second
+    self.order = order
+    self.isCarriedBeyond = isCarriedBeyond
+    self.isBorn = isBorn
+  }
+}
+
+public struct VoteFacts: Hashable, Sendable {
+  public enum Copy: Hashable, Sendable, CaseIterable {
+    case missing, unusable, newerFormat, usable
+  }
+  public enum Order: Hashable, Sendable, CaseIterable {
+    case same, different
+    /// The same generation says two things.
+    case conflict
+  }
+
+  public var first: Copy
+  public var second: Copy
+  public var order: Order
+
+  public init(first: Copy, second: Copy, order: Order) {
+    self.first = first
+    self.second = second
+    self.order = order
+  }
+}
+
+/// What a file is that the manifest does not name.
+public enum UnknownFile: Hashable, Sendable, CaseIterable {
+  /// Looks like a segment, and its header is not readable.
+  case unreadable
+  case newer
+  case otherGroup
+  /// A segment of this log without a frame.
+  case empty
+  /// A segment with frames that goes on where the log ends.
+  case continues
+  /// A segment with frames that was copied or rebuilt from others.
+  case copy
+  /// Any other segment with frames.
+  case stray
+  /// A spare, a temporary file, or one that was dropped.
+  case unfinished
+}
+
+extension Verdict {
+  /// The table.
+  public static func decide(_ evidence: Evidence) -> Verdict {
+    switch evidence {
+    case .segmentBreak(let facts): decide(facts)
+    case .header(let facts): decide(facts)
+    case .footer(.valid): .clean
+    case .footer(.damaged): .healedFooter
+    case .unsealed: .unsealed
+    case .manifest(let facts): decide(facts)
+    case .votes(let facts): decide(facts)
+    case .missing(holdsEntries: true): .lostFile
+    case .missing(holdsEntries: false): .leftover
+    case .unknown(let file): decide(file)
+    case .unknownKind: .unsupported
+    }
+  }
+
+  private static func decide(_ facts: BreakFacts) -> Verdict {
+    // What was durable once is never cut, whatever it looks like now.
+    if facts.place == .ended || facts.mark == .atOrBelow || facts.later == .vouching {
+      return facts.shape == .outOfOrder ? .corruptOrder : .corruptBatch
+    }
+    switch (facts.shape, facts.later, facts.stop) {
+    case (.zeros, _, _): return .clean
+    // A writer is at work: this is the batch that it is writing.
+    case (_, _, .live): return .clean
+    case (_, _, .clean): return .behindClose
+    case (.outOfOrder, _, .unclean): return .corruptOrder
+    case (_, .notVouching, .unclean), (_, .vouching, .unclean): return .tornSeveral
+    case (.bodyCutByZeros, .none, .unclean): return .tornBody
+    case (.frameMissing, .none, .unclean): return .tornFrame
+    case (.bodyDamaged, .none, .unclean), (.frameDamaged, .none, .unclean),
+      (.fileEnds, .none, .unclean), (.unreadable, .none, .unclean):
+      return .ambiguousTail
+    }
+  }
+
+  private static func decide(_ facts: HeaderFacts) -> Verdict {
+    switch facts {
+    case .valid: .clean
+    case .damaged: .healedHeader
+    case .otherSegment: .lostFile
+    case .otherGroup: .foreign
+    case .newer: .unsupported
+    }
+  }
+
+  private static func decide(_ facts: ManifestFacts) -> Verdict {
+    switch (facts.first, facts.second) {
+    case (.newerFormat, _), (_, .newerFormat):
+      return .unsupported
+    case (.missing, .missing):
+      return facts.isBorn ? .manifestLost : .unborn
+    case (.missing, .unusable), (.unusable, .missing), (.unusable, .unusable):
+      return .manifestLost
+    case _ where facts.isCarriedBeyond:
+      return .corruptManifest
+    case (.clean, .missing), (.clean, .unusable), (.missing, .clean), (.unusable, .clean):
+      return .healedManifest
+    case (.damagedTail, .missing), (.damagedTail, .unusable), (.missing, .damagedTail),
+      (.unusable, .damagedTail):
+      return .tornEdit
+    case (.clean, .clean), (.clean, .damagedTail), (.damagedTail, .clean),
+      (.damagedTail, .damagedTail):
+      return decideUsable(facts)
+    }
+  }
+
+  private static func decideUsable(_ facts: ManifestFacts) -> Verdict {
+    switch facts.order {
+    case .conflict: return .corruptManifest
+    case .firstIsLonger: return facts.first == .clean ? .healedManifest : .tornEdit
+    case .secondIsLonger: return facts.second == .clean ? .healedManifest : .tornEdit
+    case .same:
+      return facts.first == .clean && facts.second == .clean ? .clean : .tornEdit
+    }
+  }
+
+  private static func decide(_ facts: VoteFacts) -> Verdict {
+    switch (facts.first, facts.second) {
+    case (.newerFormat, _), (_, .newerFormat): return .unsupported
+    case (.usable, .usable):
+      switch facts.order {
+      case .same: return .clean
+      case .different: return .healedVote
+      case .conflict: return .voteLost
+      }
+    case (.usable, .missing), (.usable, .unusable), (.missing, .usable), (.unusable, .usable):
+      return .healedVote
+    case (.missing, .missing), (.missing, .unusable), (.unusable, .missing), (.unusable, .unusable):
+      return .voteLost
+    }
+  }
+
+  private static func decide(_ file: UnknownFile) -> Verdict {
+    switch file {
+    case .unreadable, .stray: .orphan
+    case .newer: .unsupported
+    case .otherGroup: .foreign
+    case .empty, .copy, .unfinished: .leftover
+    case .continues: .unknownContinues
+    }
+  }
+}

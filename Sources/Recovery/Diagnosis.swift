@@ -1,0 +1,208 @@
+// Diagnosis: evidence put through the table. Pure.
+
+import LogFormat
+import StorageIO
+
+/// What a directory's evidence adds up to.
+public struct Diagnosis: Sendable {
+  public let evidence: DirectoryEvidence
+  /// The rows that fired, in the order of the log; `clean` rows are left out.
+  public let findings: [Finding]
+
+  public var severity: Verdict.Severity { findings.map(\.verdict.severity).max() ?? .clean }
+
+  /// The findings for which a log on one machine does not open.
+  public var refusals: [Finding] { findings.filter(\.verdict.refusesOpening) }
+
+  /// True when there is no log here, and one may be started.
+  public var isUnborn: Bool { findings.contains { $0.verdict == .unborn } }
+
+  public init(_ evidence: DirectoryEvidence) {
+    self.evidence = evidence
+    var findings: [Finding] = []
+    findings += Self.manifestFindings(evidence)
+    findings += Self.voteFindings(evidence)
+    for segment in evidence.segments { findings += Self.findings(segment, in: evidence) }
+    for file in evidence.unknown {
+      findings.append(
+        Finding(
+          deciding: .unknown(file.content), file: file.file.name,
+          firstIndex: file.content == .continues ? file.scan?.header.firstIndex : nil,
+          lastIndex: file.content == .continues ? file.scan?.end.index : nil, detail: file.detail))
+    }
+    self.findings = findings.filter { $0.verdict != .clean }
+  }
+
+  private static func manifestFindings(_ evidence: DirectoryEvidence) -> [Finding] {
+    let (first, second) = (evidence.manifests[0], evidence.manifests[1])
+    let best = evidence.manifest?.number ?? 0
+    let carried =
+      evidence.segments.compactMap(\.scan?.manifestEdit).max() ?? 0
+    let facts = ManifestFacts(
+      first: fact(first), second: fact(second), order: order(first.scan, second.scan),
+      isCarriedBeyond: carried > best, isBorn: evidence.isBorn)
+    let details = zip(ManifestHeader.names, evidence.manifests).compactMap { name, copy in
+      detail(copy, name: name, best: best)
+    }
+    let carriedDetail = carried > best ? ["a frame names edit \(carried)"] : []
+    var finding = Finding(
+      deciding: .manifest(facts), file: ManifestHeader.names[0],
+      detail: (details + carriedDetail).joined(separator: "; "))
+    // Name the copy that has to be mended, not always the first.
+    if case .usable(let scan) = first, scan.number == best, scan.isClean {
+      finding.file = ManifestHeader.names[1]
+    }
+    return [finding]
+  }
+
+  private static func fact(_ copy: ManifestCopy) -> ManifestFacts.Copy {
+    switch copy {
+    case .missing: .missing
+    case .unusable: .unusable
+    case .unsupported: .newerFormat
+    case .usable(let scan): scan.isClean ? .clean : .damagedTail
+    }
+  }
+
+  private static func order(_ a: ManifestScan?, _ b: ManifestScan?) -> ManifestFacts.Order {
+    guard let a, let b else { return .same }
+    // The copies may have been rewritten at different times; the edits that both have must agree.
+    let bByNumber = Dictionary(b.edits.map { ($0.number, $0) }, uniquingKeysWith: { $1 })
+    let firstA = a.edits.first?.number
+    let firstB = b.edits.first?.number
+    for edit in a.edits {
+      // A file's first edit says everything anew, so it is no copy of the other's.
+      guard let other = bByNumber[edit.number], edit.number != firstA, edit.number != firstB
+      else { continue }
+      if other != edit { return .conflict }
+    }
+    if a.number == b.number { return a.state == b.state ? .same : .conflict }
+    return a.number > b.number ? .firstIsLonger : .secondIsLonger
+  }
+
+  private static func detail(_ copy: ManifestCopy, name: String, best: UInt64) -> String? {
+    switch copy {
+    case .missing: "\(name) is missing"
+    case .unusable(let error), .unsupported(let error): "\(name): \(error.message)"
+    case .usable(let scan):
+      if case .damaged(let error) = scan.tail {
+        "\(name): \(error.message) at byte \(error.offset), behind edit \(scan.number)"
+      } else if scan.number < best {
+        "\(name) ends with edit \(scan.number) of \(best)"
+      } else {
+        nil
+      }
+    }
+  }
+
+  private static func voteFindings(_ evidence: DirectoryEvidence) -> [Finding] {
+    // Before there is a manifest, vote files are part of a start that did not finish.
+    guard evidence.manifest != nil else { return [] }
+    let (first, second) = (evidence.votes[0], evidence.votes[1])
+    let order: VoteFacts.Order =
+      if let a = first.file, let b = second.file {
+        a == b ? .same : a.generation == b.generation ? .conflict : .different
+      } else {
+        .same
+      }
+    let facts = VoteFacts(first: fact(first), second: fact(second), order: order)
+    var details: [String] = []
+    for (name, copy) in zip(VoteFile.names, evidence.votes) {
+      switch copy {
+      case .missing: details.append("\(name) is missing")
+      case .unusable(let error), .unsupported(let error):
+        details.append("\(name): \(error.message)")
+      case .usable(let file): details.append("\(name) has generation \(file.generation)")
+      }
+    }
+    let bad = first.file == nil || (first.file?.generation ?? 0) < (second.file?.generation ?? 0)
+    return [
+      Finding(
+        deciding: .votes(facts), file: VoteFile.names[bad ? 0 : 1],
+        detail: details.joined(separator: "; "))
+    ]
+  }
+
+  private static func fact(_ copy: VoteCopy) -> VoteFacts.Copy {
+    switch copy {
+    case .missing: .missing
+    case .unusable: .unusable
+    case .unsupported: .newerFormat
+    case .usable: .usable
+    }
+  }
+
+  private static func findings(
+    _ segment: SegmentEvidence, in evidence: DirectoryEvidence
+  ) -> [Finding] {
+    let record = segment.record
+    let name = record.fileName
+    let lastIndex = record.end?.index
+    guard segment.fileBytes != nil else {
+      let holdsEntries = (lastIndex ?? .max) > record.previousIndex
+      return [
+        Finding(
+          deciding: .missing(holdsEntries: holdsEntries), file: name,
+          firstIndex: record.firstIndex, lastIndex: lastIndex,
+          detail: "the manifest names it, and it is not there")
+      ]
+    }
+    var findings = [
+      Finding(
+        deciding: .header(segment.header), file: name, offset: 0,
+        firstIndex: segment.header == .otherSegment ? record.firstIndex : nil,
+        lastIndex: segment.header == .otherSegment ? lastIndex : nil,
+        detail: segment.headerDetail)
+    ]
+    if let error = segment.scan?.unsupported {
+      findings.append(
+        Finding(
+          deciding: .unknownKind, file: name, offset: error.offset, detail: error.message))
+    }
+    let breaks = Self.breaks(segment, in: evidence)
+    findings += breaks
+    if record.seal != nil, breaks.isEmpty, segment.header == .valid || segment.header == .damaged {
+      let facts: FooterFacts = segment.footer == nil ? .damaged : .valid
+      findings.append(
+        Finding(
+          deciding: .footer(facts), file: name, offset: record.end?.offset,
+          detail: segment.footerDetail))
+    }
+    if record.end != nil, record.seal == nil, !record.isCut, !evidence.isLive {
+      findings.append(
+        Finding(
+          deciding: .unsealed, file: name, offset: record.end?.offset,
+          detail: "ended at entry \(record.end!.index), without a seal"))
+    }
+    return findings
+  }
+
+  private static func breaks(
+    _ segment: SegmentEvidence, in evidence: DirectoryEvidence
+  ) -> [Finding] {
+    guard let scan = segment.scan else { return [] }
+    let record = segment.record
+    let ended = record.end?.ordinal
+    let mark = max(record.durableThrough, scan.durableOrdinal)
+    let stop: BreakFacts.Stop =
+      evidence.isLive ? .live : evidence.manifest?.state.isClosed == true ? .clean : .unclean
+    var findings: [Finding] = []
+    for found in scan.breaks {
+      // Behind the end that the manifest gives, the file is not part of the log.
+      if let ended, found.ordinal > ended { continue }
+      let facts = BreakFacts(
+        shape: found.shape, later: found.later,
+        mark: found.ordinal <= mark ? .atOrBelow : .above,
+        place: segment.isActive ? .active : .ended, stop: stop)
+      findings.append(
+        Finding(
+          deciding: .segmentBreak(facts), file: record.fileName, offset: found.offset,
+          firstIndex: found.firstIndex,
+          lastIndex: found.lastIndex ?? record.end?.index,
+          detail: "frame \(found.ordinal): \(found.detail)"))
+      // Where the chain is cut, nothing behind counts.
+      if let verdict = findings.last?.verdict, !verdict.refusesOpening { break }
+    }
+    return findings
+  }
+}

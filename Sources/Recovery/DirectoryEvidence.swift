@@ -1,0 +1,284 @@
+// DirectoryEvidence: everything that a directory says about itself, gathered without a write.
+//
+// What must always hold: gathering only reads. At the depth of an opening it costs the manifest, the
+// unsealed segments and a footer a sealed segment, whatever the size of the log.
+
+import ByteBuffers
+public import LogFormat
+public import StorageIO
+
+/// A segment that the manifest names, and what its file shows.
+public struct SegmentEvidence: Sendable {
+  public var record: SegmentRecord
+  /// Bytes of the file; nil when there is none.
+  public var fileBytes: Int?
+  public var header: HeaderFacts = .valid
+  public var headerDetail = ""
+  /// The footer of a sealed segment, if it is what the manifest says.
+  public var footer: SegmentFooter?
+  public var footerDetail = ""
+  /// The frames, where they were looked at.
+  public var scan: SegmentScan?
+  /// True for the last segment, the one being written.
+  public var isActive: Bool
+}
+
+/// A file that the manifest does not name.
+public struct UnknownEvidence: Sendable {
+  public var file: FileInfo
+  public var content: UnknownFile
+  /// Its header and frames, where it has any.
+  public var scan: SegmentScan?
+  public var detail: String
+}
+
+/// Everything that was gathered.
+public struct DirectoryEvidence: Sendable {
+  /// How much is read.
+  public enum Depth: Sendable {
+    /// What opening needs.
+    case opening
+    /// Every byte.
+    case everything
+  }
+
+  public var path: String
+  public var files: [FileInfo]
+  /// The two copies of the manifest.
+  public var manifests: [ManifestCopy]
+  /// The two copies of the hard state.
+  public var votes: [VoteCopy]
+  public var segments: [SegmentEvidence] = []
+  public var unknown: [UnknownEvidence] = []
+  /// Files that are none of the log's.
+  public var strangers: [FileInfo] = []
+  /// True when a writer holds the directory.
+  public var isLive: Bool
+
+  /// The copy that counts: the one with the higher number, a clean one if they are equal.
+  public var manifest: ManifestScan? {
+    let usable = manifests.compactMap(\.scan)
+    return usable.max { ($0.number, $0.isClean ? 1 : 0) < ($1.number, $1.isClean ? 1 : 0) }
+  }
+
+  /// True when there is a batch, or a vote was ever written.
+  var isBorn: Bool {
+    segments.contains { ($0.scan?.end.ordinal ?? 1) > 0 }
+      || unknown.contains { $0.content != .empty && $0.content != .unfinished }
+      || votes.contains { ($0.file?.generation ?? 0) > 0 }
+  }
+}
+
+/// Told how far a long reading has come: bytes done, bytes in all.
+public typealias ProgressHandler = (_ done: Int, _ total: Int) -> Void
+
+extension DirectoryEvidence {
+  /// Names that a log gives to its files, apart from segments.
+  public enum Names {
+    public static let lock = "LOCK"
+    public static let quarantine = "quarantine"
+    public static let reserve = "reserve"
+    public static func spare(_ number: UInt64) -> String { "spare-\(number)" }
+
+    static func isUnfinished(_ name: String) -> Bool {
+      name.hasPrefix("spare-") || name.hasSuffix(".tmp")
+    }
+    static func isOurs(_ name: String) -> Bool {
+      name == lock || name == reserve || ManifestHeader.names.contains(name)
+        || VoteFile.names.contains(name)
+    }
+  }
+
+  /// Reads what the directory says about itself.
+  ///
+  /// - Parameters:
+  ///   - isLive: true when a writer holds the directory, so that a half-written end is no damage.
+  public static func gather(
+    _ directory: any StorageDirectory, depth: Depth = .opening, isLive: Bool = false,
+    progress: ProgressHandler? = nil
+  ) throws(StorageError) -> DirectoryEvidence {
+    var evidence = DirectoryEvidence(
+      path: directory.path, files: try directory.list(), manifests: [], votes: [],
+      isLive: isLive)
+    for name in ManifestHeader.names {
+      evidence.manifests.append(try ManifestCopy.read(name, in: directory))
+    }
+    for name in VoteFile.names {
+      evidence.votes.append(try VoteCopy.read(name, in: directory))
+    }
+    let total = evidence.files.reduce(0) { $0 + $1.size }
+    var done = 0
+    let state = evidence.manifest?.state
+    let records = state?.segments ?? []
+    for (i, record) in records.enumerated() {
+      let file = evidence.files.first { $0.name == record.fileName }
+      evidence.segments.append(
+        try examine(
+          record, group: state!.group, in: directory, isActive: i == records.count - 1,
+          depth: depth))
+      done += file?.size ?? 0
+      progress?(done, total)
+    }
+    try evidence.gatherUnknown(directory, state: state)
+    return evidence
+  }
+
+  private static func examine(
+    _ record: SegmentRecord, group: UID, in directory: any StorageDirectory, isActive: Bool,
+    depth: Depth
+  ) throws(StorageError) -> SegmentEvidence {
+    var evidence = SegmentEvidence(record: record, isActive: isActive)
+    let file: any StorageFile
+    do {
+      file = try directory.open(record.fileName, .read)
+    } catch where error.isNotFound {
+      return evidence
+    }
+    evidence.fileBytes = try file.size()
+    let expected = record.header(group: group)
+    evidence.examineHeader(
+      try file.readTolerantly(Layout.segmentHeader, at: 0).bytes, expected: expected)
+    guard evidence.header == .valid || evidence.header == .damaged else { return evidence }
+    if isActive {
+      evidence.scan = try SegmentScan.scan(file, header: expected, capacity: record.capacity)
+    } else if let seal = record.seal, let end = record.end {
+      try evidence.examineFooter(file, seal: seal, header: expected)
+      if evidence.footer == nil || depth == .everything {
+        evidence.scan = try SegmentScan.scan(
+          file, header: expected, limit: max(end.offset, evidence.footer?.offset ?? 0))
+      }
+    } else if let end = record.end, !record.isCut || depth == .everything {
+      evidence.scan = try SegmentScan.scan(file, header: expected, limit: end.offset)
+    }
+    return evidence
+  }
+
+  /// Looks at every file that the manifest does not name.
+  private mutating func gatherUnknown(
+    _ directory: any StorageDirectory, state: ManifestState?
+  ) throws(StorageError) {
+    let known = Set(segments.map(\.record.fileName))
+    let dropped = Set((state?.dropped ?? []).map(\.description))
+    for file in files where !known.contains(file.name) && !Names.isOurs(file.name) {
+      if dropped.contains(file.name) || Names.isUnfinished(file.name) {
+        let detail = dropped.contains(file.name) ? "dropped from the log" : "unfinished work"
+        unknown.append(UnknownEvidence(file: file, content: .unfinished, detail: detail))
+      } else if SegmentName(file.name) != nil {
+        if let found = try examineUnknown(file, in: directory, state: state) {
+          unknown.append(found)
+        }
+      } else {
+        strangers.append(file)
+      }
+    }
+  }
+
+  private func examineUnknown(
+    _ info: FileInfo, in directory: any StorageDirectory, state: ManifestState?
+  ) throws(StorageError) -> UnknownEvidence? {
+    let file: any StorageFile
+    do {
+      file = try directory.open(info.name, .read)
+    } catch where error.isNotFound {
+      // A live writer removed it in the meantime.
+      return nil
+    }
+    let header: SegmentHeader
+    do throws(FormatError) {
+      let front: Bytes
+      do throws(StorageError) {
+        front = try file.readTolerantly(Layout.segmentHeader, at: 0).bytes
+      } catch {
+        throw FormatError(.truncated, "\(error)")
+      }
+      header = try SegmentHeader(decoding: front.span)
+    } catch {
+      let newer = error.code == .unsupported
+      var content: UnknownFile = newer ? .newer : .unreadable
+      if !newer {
+        var window = try FileWindow(file)
+        // A header that was being written when the machine stopped, and no frame behind it.
+        if try window.isZero(from: Layout.segmentHeader) { content = .unfinished }
+      }
+      return UnknownEvidence(file: info, content: content, detail: error.message)
+    }
+    if let state, header.group != state.group {
+      return UnknownEvidence(file: info, content: .otherGroup, detail: "group \(header.group)")
+    }
+    let scan = try SegmentScan.scan(file, header: header)
+    let isEmpty = scan.end.ordinal == 0 && scan.breaks.allSatisfy { $0.shape == .zeros }
+    let last = segments.last?.scan
+    let content: UnknownFile
+    if isEmpty {
+      content = .empty
+    } else if header.purpose != .roll {
+      content = .copy
+    } else if let last, header.previousIndex == last.end.index,
+      header.sequence > last.header.sequence
+    {
+      content = .continues
+    } else {
+      content = .stray
+    }
+    return UnknownEvidence(
+      file: info, content: content, scan: scan,
+      detail: isEmpty
+        ? "an empty segment" : "a segment of \(scan.batches.count) batches, not in the manifest")
+  }
+}
+
+extension SegmentEvidence {
+  fileprivate mutating func examineHeader(_ bytes: Bytes, expected: SegmentHeader) {
+    do throws(FormatError) {
+      let found = try SegmentHeader(decoding: bytes.span)
+      if found.group != expected.group {
+        header = .otherGroup
+        headerDetail = "group \(found.group), not \(expected.group)"
+      } else if found != expected {
+        header = .otherSegment
+        headerDetail = "segment \(found.uid), not \(expected.uid)"
+      }
+    } catch {
+      header = error.code == .unsupported ? .newer : .damaged
+      headerDetail = error.message
+    }
+  }
+
+  /// Takes the footer if the file has the size that the manifest says, and the footer agrees.
+  fileprivate mutating func examineFooter(
+    _ file: any StorageFile, seal: SegmentSeal, header: SegmentHeader
+  ) throws(StorageError) {
+    guard fileBytes == seal.size else {
+      footerDetail = "\(fileBytes ?? 0) bytes where the manifest says \(seal.size)"
+      return
+    }
+    do throws(FormatError) {
+      footer = try SegmentFooter.read(file, size: seal.size, header: header)
+      if footer?.digest != seal.digest {
+        footer = nil
+        footerDetail = "the footer's digest is not the manifest's"
+      }
+    } catch {
+      footerDetail = error.message
+    }
+  }
+}
+
+extension SegmentFooter {
+  /// Reads the footer of a sealed file; an unreadable sector shows as a wrong checksum.
+  static func read(
+    _ file: any StorageFile, size: Int, header: SegmentHeader
+  ) throws(FormatError) -> SegmentFooter {
+    do {
+      let trailer = try file.readTolerantly(16, at: size - 16).bytes
+      let offset = try SegmentFooter.offset(trailer: trailer.span)
+      guard offset < size else { throw FormatError(.outOfRange, "a footer behind the file's end") }
+      let bytes = try file.readTolerantly(size - offset, at: offset).bytes
+      return try SegmentFooter(decoding: bytes.span, header: header)
+    } catch let error as FormatError {
+      throw error
+    } catch {
+      throw FormatError(.truncated, "\(error)")
+    }
+  }
+}

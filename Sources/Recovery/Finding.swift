@@ -1,0 +1,59 @@
+// Finding: one row of the table that fired, with its evidence and its place.
+
+public import LogFormat
+
+/// What was found in a place, and what is done about it.
+public struct Finding: Hashable, Sendable {
+  public var verdict: Verdict
+  public var evidence: Evidence
+  /// The file it was found in.
+  public var file: String
+  /// Byte offset in that file.
+  public var offset: Int?
+  /// The first index that is concerned.
+  public var firstIndex: LogIndex?
+  /// The last one; nil with a first index means that nobody can know.
+  public var lastIndex: LogIndex?
+  /// What exactly disagreed.
+  public var detail: String
+
+  public init(
+    _ verdict: Verdict, evidence: Evidence, file: String, offset: Int? = nil,
+    firstIndex: LogIndex? = nil, lastIndex: LogIndex? = nil, detail: String
+  ) {
+    self.verdict = verdict
+    self.evidence = evidence
+    self.file = file
+    self.offset = offset
+    self.firstIndex = firstIndex
+    self.lastIndex = lastIndex
+    self.detail = detail
+  }
+
+  init(
+    deciding evidence: Evidence, file: String, offset: Int? = nil, firstIndex: LogIndex? = nil,
+    lastIndex: LogIndex? = nil, detail: String
+  ) {
+    self.init(
+      Verdict.decide(evidence), evidence: evidence, file: file, offset: offset,
+      firstIndex: firstIndex, lastIndex: lastIndex, detail: detail)
+  }
+
+  /// The concerned indices in words, or nil.
+  public var indices: String? {
+    guard let firstIndex else { return nil }
+    guard let lastIndex else { return "entries from \(firstIndex) on" }
+    if lastIndex < firstIndex { return nil }
+    return firstIndex == lastIndex ? "entry \(firstIndex)" : "entries \(firstIndex)-\(lastIndex)"
+  }
+}
+
+extension Finding: CustomStringConvertible {
+  /// One line: verdict, place, indices, detail.
+  public var description: String {
+    var line = "\(verdict.title) [\(verdict.rawValue)] \(file)"
+    if let offset { line += " at byte \(offset)" }
+    if let indices { line += ", \(indices)" }
+    return line + ": \(detail)"
+  }
+}

@@ -1,0 +1,192 @@
+// LogView: a log as it can be read from its directory, without opening it for writing.
+//
+// What must always hold: entries come in order and verified, each index once; where one cannot be
+// read the view says which and why, and goes on only if it is told to.
+
+import ByteBuffers
+public import LogFormat
+public import StorageIO
+
+/// Reads the entries of a log from evidence that was gathered.
+public struct LogView: Sendable {
+  /// A segment's part of the log.
+  struct Part: Sendable {
+    var record: SegmentRecord
+    var header: SegmentHeader
+    var last: LogIndex
+    /// Known from a scan; otherwise the footer says it.
+    var batches: [BatchLocation]?
+  }
+
+  public let state: ManifestState
+  public let firstIndex: LogIndex
+  /// The last index that opening this directory would keep.
+  public let lastIndex: LogIndex
+  let parts: [Part]
+  private let directory: any StorageDirectory
+
+  /// The log that `diagnosis` leaves; nil if there is no manifest to go by.
+  public init?(_ diagnosis: Diagnosis, in directory: any StorageDirectory) {
+    guard let state = diagnosis.evidence.manifest?.state else { return nil }
+    self.state = state
+    self.directory = directory
+    firstIndex = state.firstIndex
+    var parts: [Part] = []
+    for segment in diagnosis.evidence.segments {
+      let record = segment.record
+      let scan = segment.scan
+      var batches = scan.map(\.batches)
+      var last = record.end?.index ?? scan?.end.index ?? record.previousIndex
+      if let scan, !scan.breaks.isEmpty,
+        diagnosis.refusals.contains(where: { $0.file == record.fileName })
+      {
+        // Damage is not cut: what lies behind it belongs to the log.
+        batches = scan.batches + scan.batchesBehindBreak
+        last = max(last, record.end?.index ?? scan.batchesBehindBreak.last?.lastIndex ?? last)
+      }
+      parts.append(
+        Part(
+          record: record, header: record.header(group: state.group), last: last, batches: batches))
+    }
+    self.parts = parts
+    lastIndex = max(parts.last?.last ?? 0, state.firstIndex - 1)
+  }
+
+  /// Feeds the entries from `from` to `to` to `visit`, a batch at a time, in bounded memory.
+  ///
+  /// - Parameters:
+  ///   - onDamage: told of ranges that cannot be read; nil throws instead.
+  ///   - visit: gets the entries of one batch; false ends the replay.
+  public func replay(
+    from: LogIndex = 1, to: LogIndex = .max, onDamage: ((RecoveryError) -> Void)? = nil,
+    into visit: ([Entry]) throws -> Bool
+  ) throws {
+    var next = max(from, firstIndex)
+    let end = min(to, lastIndex)
+    for part in parts where part.last >= next && part.record.firstIndex <= end {
+      let batches: [BatchLocation]
+      var reader: BatchReader
+      do {
+        let file = try directory.open(part.record.fileName, .read)
+        batches = try part.batches ?? Self.batches(of: part, in: file)
+        reader = try BatchReader(
+          file, header: part.header, path: part.record.fileName, windowBytes: 2 << 20)
+      } catch let error as StorageError {
+        let damage = RecoveryError(
+          error.isNotFound ? .lost : .storage,
+          "entries \(max(next, part.record.firstIndex))-\(part.last) cannot be read: \(error)",
+          storageError: error)
+        guard let onDamage else { throw damage }
+        onDamage(damage)
+        next = part.last + 1
+        continue
+      }
+      let start = batches.partitioningIndex { $0.lastIndex >= next }
+      for location in batches[start...] {
+        if next > end { return }
+        let first = max(next, location.firstIndex)
+        let last = min(end, location.lastIndex, part.last)
+        if first > last { continue }
+        if first > next { try report(next, first - 1, part, onDamage) }
+        next = last + 1
+        let entries: [Entry]
+        do throws(RecoveryError) {
+          entries = try reader.entries(at: location, in: first...last)
+        } catch {
+          guard let onDamage else { throw error }
+          onDamage(error)
+          continue
+        }
+        guard try visit(entries) else { return }
+      }
+      if next <= min(end, part.last) { try report(next, min(end, part.last), part, onDamage) }
+      next = max(next, min(end, part.last) + 1)
+    }
+  }
+
+  private func report(
+    _ first: LogIndex, _ last: LogIndex, _ part: Part, _ onDamage: ((RecoveryError) -> Void)?
+  ) throws(RecoveryError) {
+    let damage = RecoveryError(
+      .damaged,
+      "\(part.record.fileName): entries \(first)-\(last) are damaged; `walinspect explain` says where")
+    guard let onDamage else { throw damage }
+    onDamage(damage)
+  }
+
+  /// The batches of a segment, from its footer or, without one, from its frames.
+  static func batches(
+    of part: Part, in file: any StorageFile
+  ) throws(StorageError) -> [BatchLocation] {
+    if let seal = part.record.seal,
+      let footer = try? SegmentFooter.read(file, size: seal.size, header: part.header)
+    {
+      return footer.batches
+    }
+    let scan = try SegmentScan.scan(file, header: part.header, limit: part.record.end?.offset)
+    return scan.batches + scan.batchesBehindBreak
+  }
+}
+
+/// Reads single batches of one segment, checked.
+package struct BatchReader {
+  private var window: FileWindow
+  private let header: SegmentHeader
+  private let seed: FrameSeed
+  private let path: String
+
+  /// - Parameter windowBytes: read at once; more than a batch when batches are read in order.
+  package init(
+    _ file: any StorageFile, header: SegmentHeader, path: String, windowBytes: Int
+  ) throws(StorageError) {
+    window = try FileWindow(file, windowBytes: windowBytes)
+    self.header = header
+    self.path = path
+    seed = header.seed
+  }
+
+  /// The entries of the batch at `location` that lie in `range`.
+  package mutating func entries(
+    at location: BatchLocation, in range: ClosedRange<LogIndex>
+  ) throws(RecoveryError) -> [Entry] {
+    do {
+      let page = try window.bytes(location.offset..<location.offset + Layout.page)
+      let frame = try Frame(decoding: page.span, seed: seed)
+      let bytes = try window.bytes(location.offset..<location.offset + frame.extent)
+      guard bytes.count >= Layout.frame + frame.bodyBytes else {
+        throw FormatError(.truncated, "the file ends within the batch")
+      }
+      let batch = try Batch(bytes[Layout.frame..<Layout.frame + frame.bodyBytes])
+      guard batch.header.checksum == frame.bodyChecksum, batch.header.group == header.group else {
+        throw FormatError(.inconsistent, "the body is not the one that the frame names")
+      }
+      return try batch.entries(in: range)
+    } catch let error as StorageError {
+      throw RecoveryError(error)
+    } catch {
+      throw RecoveryError(
+        .damaged,
+        "\(path) at byte \(location.offset): entries \(range.lowerBound)-\(range.upperBound) cannot "
+          + "be read: \(error)")
+    }
+  }
+}
+
+extension RandomAccessCollection {
+  /// The first position at which `isBehind` holds; it must hold from there on.
+  package func partitioningIndex(where isBehind: (Element) -> Bool) -> Index {
+    var low = startIndex
+    var count = distance(from: startIndex, to: endIndex)
+    while count > 0 {
+      let half = count / 2
+      let middle = index(low, offsetBy: half)
+      if isBehind(self[middle]) {
+        count = half
+      } else {
+        low = index(after: middle)
+        count -= half + 1
+      }
+    }
+    return low
+  }
+}

@@ -1,0 +1,105 @@
+// SegmentCopy: batches of one segment, framed anew for another. The bodies stay as they are.
+//
+// What must always hold: the copy holds exactly the entries that the log holds of these batches: one
+// that was cut at its front gets a skip, one that was cut at its end a truncation behind it.
+
+import ByteBuffers
+import LogFormat
+import StorageIO
+
+struct SegmentCopy {
+  private let header: SegmentHeader
+  private let seed: FrameSeed
+  private let manifestEdit: UInt64
+  /// Framed bytes and where they go.
+  private(set) var pieces: [(offset: Int, bytes: Bytes)] = []
+  private(set) var batches: [BatchLocation] = []
+  private(set) var end: SegmentEnd
+  /// CRC32C of the copy up to `end`.
+  private(set) var digest: UInt32
+  /// True when the last batch reaches further than the log.
+  private var isOverhanging = false
+
+  init(header: SegmentHeader, manifestEdit: UInt64) {
+    self.header = header
+    self.manifestEdit = manifestEdit
+    seed = header.seed
+    digest = CRC32C.checksum(header.encoded().span)
+    end = SegmentEnd(
+      ordinal: 0, offset: Layout.segmentHeader, index: header.previousIndex,
+      term: header.previousTerm, checksum: header.checksum, termRuns: [])
+  }
+
+  /// Adds the batch at `location`, which a scan found valid.
+  mutating func append(
+    _ location: BatchLocation, from file: any StorageFile, seed source: FrameSeed
+  ) throws(FormatError) {
+    let batch = try file.batch(at: location.offset, seed: source)
+    let rows = try batch.rows()
+    let skip = Int(location.firstIndex - batch.header.firstIndex)
+    let truncation = isOverhanging ? end.index : nil
+    let framed = try FramedBatch(adopting: batch)
+    let frame = nextFrame(.batch, skip: skip, truncateAfter: truncation)
+    let written = framed.framed(frame, seed: seed)
+    add(written.bytes, written.frame)
+    batches.append(
+      BatchLocation(
+        offset: pieces.last!.offset, ordinal: written.frame.ordinal,
+        firstIndex: location.firstIndex, lastIndex: location.lastIndex))
+    for index in location.firstIndex...location.lastIndex {
+      let row = rows[Int(index - batch.header.firstIndex)]
+      if row.term != end.term || end.termRuns.isEmpty {
+        end.termRuns.append(TermRun(firstIndex: index, term: row.term))
+        end.term = row.term
+      }
+    }
+    end.index = location.lastIndex
+    isOverhanging = location.lastIndex < batch.header.lastIndex
+  }
+
+  /// Closes the copy: what hangs over is truncated.
+  mutating func finish() {
+    guard isOverhanging else { return }
+    let frame = nextFrame(.truncation, skip: 0, truncateAfter: end.index)
+    let written = frame.encoded(seed: seed)
+    add(written.bytes, written.frame)
+    isOverhanging = false
+  }
+
+  private func nextFrame(_ kind: FrameKind, skip: Int, truncateAfter: LogIndex?) -> Frame {
+    Frame(
+      kind: kind, ordinal: end.ordinal + 1, durableOrdinal: 0, manifestEdit: manifestEdit,
+      previousChecksum: end.checksum, skip: skip, truncateAfter: truncateAfter)
+  }
+
+  private mutating func add(_ bytes: Bytes, _ frame: Frame) {
+    pieces.append((end.offset, bytes))
+    digest = CRC32C.extend(digest, with: bytes.span)
+    end.offset += bytes.count
+    end.ordinal = frame.ordinal
+    end.checksum = frame.checksum
+  }
+}
+
+extension StorageFile {
+  /// The batch behind the frame at `offset`, frame and body checked against each other.
+  func batch(at offset: Int, seed: FrameSeed) throws(FormatError) -> Batch {
+    do {
+      let page = try read(Layout.page, at: offset)
+      let frame = try Frame(decoding: page.span, seed: seed)
+      let bytes = frame.extent > page.count ? try read(frame.extent, at: offset) : page
+      guard bytes.count >= Layout.frame + frame.bodyBytes else {
+        throw FormatError(.truncated, "the file ends within a batch", at: offset)
+      }
+      let batch = try Batch(bytes[Layout.frame..<Layout.frame + frame.bodyBytes])
+      guard batch.header.checksum == frame.bodyChecksum else {
+        throw FormatError(.inconsistent, "the body is not the one that the frame names", at: offset)
+      }
+      return batch
+    } catch let error as FormatError {
+      throw error
+    } catch {
+      throw FormatError(.truncated, "\(error)", at: offset)
+    }
+  }
+}

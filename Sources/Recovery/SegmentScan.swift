@@ -1,0 +1,403 @@
+// SegmentScan: the evidence in one segment file, frame by frame. It decides nothing.
+//
+// What must always hold: `batches` and `end` describe an unbroken chain from the header; whatever is
+// found behind a break is reported apart, in `breaks`, and never mixed in.
+
+import ByteBuffers
+public import LogFormat
+public import StorageIO
+
+/// What a place looks like where a valid frame was expected.
+public enum BreakShape: String, Hashable, Sendable, CaseIterable {
+  /// Nothing but zeros from here to the end of the file, or the end itself.
+  case zeros
+  /// The frame is valid, its body is not, and more of it is zero than the frame counts as blank.
+  case bodyCutByZeros
+  /// The frame is valid, its body is not, and zeros do not explain it.
+  case bodyDamaged
+  /// No valid frame; its sector is zero or behind the end, but something follows.
+  case frameMissing
+  /// No valid frame, and bytes that are not zero.
+  case frameDamaged
+  /// A valid frame that does not belong here: ordinal, chain, index or truncation is out of order.
+  case outOfOrder
+  /// The file ends before what was made of it: no crash does that.
+  case fileEnds
+  /// The device would not deliver the frame's sector.
+  case unreadable
+}
+
+/// What valid frames behind a break say about it.
+public enum LaterFrames: String, Hashable, Sendable, CaseIterable {
+  case none
+  /// There are some, and none says that the broken one was durable.
+  case notVouching
+  /// One says that the broken one was synced before it was written.
+  case vouching
+}
+
+/// A place in a segment where a valid frame was expected and none was found.
+public struct SegmentBreak: Hashable, Sendable {
+  public var shape: BreakShape
+  public var offset: Int
+  /// The ordinal that the frame here has, or had.
+  public var ordinal: UInt32
+  public var later: LaterFrames
+  /// The first index that is not readable because of this.
+  public var firstIndex: LogIndex
+  /// The last such index, if a table or a later batch tells; nil when nobody can know.
+  public var lastIndex: LogIndex?
+  /// Where the next valid frame begins, if there is one.
+  public var resumesAt: Int?
+  /// What exactly disagreed, for people.
+  public var detail: String
+}
+
+/// Where a frame ends, for cutting there.
+struct FrameMark: Hashable, Sendable {
+  var kind: FrameKind
+  var offset: Int
+  var end: Int
+  var checksum: UInt32
+}
+
+/// What a scan of one segment file found.
+public struct SegmentScan: Sendable {
+  public let header: SegmentHeader
+  /// Bytes of the file.
+  public internal(set) var fileBytes: Int
+  /// The end of the unbroken chain.
+  public internal(set) var end: SegmentEnd
+  /// The log's batches in the unbroken chain, in order.
+  public internal(set) var batches: [BatchLocation] = []
+  public internal(set) var termRuns: [TermRun] = []
+  /// The highest ordinal that a frame of the unbroken chain vouches for.
+  public internal(set) var durableOrdinal: UInt32 = 0
+  /// The highest ordinal that any valid frame vouches for, those behind a break included.
+  public internal(set) var durableOrdinalAnywhere: UInt32 = 0
+  /// The highest manifest edit that any valid frame names.
+  public internal(set) var manifestEdit: UInt64 = 0
+  /// Breaks in order; the first one ends the unbroken chain. Empty when the scan reached its limit.
+  public internal(set) var breaks: [SegmentBreak] = []
+  /// Batches found behind the first break, for reports and salvage.
+  public internal(set) var batchesBehindBreak: [BatchLocation] = []
+  /// Set when a frame needs a newer program.
+  public internal(set) var unsupported: FormatError?
+  /// Offsets of frames whose padding is not what it should be: harmless, but worth a word.
+  public internal(set) var paddingDamage: [Int] = []
+  /// CRC32C of the file up to `end`, if the chain is unbroken up to there.
+  public internal(set) var digest: UInt32
+  var marks: [FrameMark] = []
+
+  init(header: SegmentHeader, fileBytes: Int) {
+    self.header = header
+    self.fileBytes = fileBytes
+    end = SegmentEnd(
+      ordinal: 0, offset: Layout.segmentHeader, index: header.previousIndex,
+      term: header.previousTerm, checksum: header.checksum, termRuns: [])
+    digest = 0
+  }
+
+  /// The end that the chain had at the frame with `ordinal`, for the log as it stands now: entries
+  /// that a later frame truncated are gone there too.
+  public func end(at ordinal: UInt32) -> SegmentEnd {
+    precondition(ordinal <= end.ordinal, "an end behind the end")
+    var end = end
+    end.termRuns = termRuns
+    guard ordinal < end.ordinal else { return end }
+    let mark = ordinal == 0 ? nil : marks[Int(ordinal) - 1]
+    let last = batches.last { $0.ordinal <= ordinal }
+    let index = last?.lastIndex ?? header.previousIndex
+    return SegmentEnd(
+      ordinal: ordinal, offset: mark?.end ?? Layout.segmentHeader, index: index,
+      term: term(at: index), checksum: mark?.checksum ?? header.checksum,
+      termRuns: termRuns.filter { $0.firstIndex <= index })
+  }
+
+  /// The term of an index of this segment, or of the one before its first.
+  func term(at index: LogIndex) -> Term {
+    termRuns.last { $0.firstIndex <= index }?.term ?? header.previousTerm
+  }
+
+  /// True when no frame behind `ordinal` holds or removes an entry.
+  func holdsOnlyMarkers(after ordinal: UInt32) -> Bool {
+    marks.dropFirst(Int(ordinal)).allSatisfy { $0.kind == .marker }
+  }
+
+  public var indices: Range<LogIndex> { header.firstIndex..<end.index + 1 }
+
+  /// The footer that seals this segment at `end`.
+  public var footer: SegmentFooter {
+    SegmentFooter(
+      offset: end.offset, lastOrdinal: end.ordinal, lastChecksum: end.checksum,
+      lastIndex: end.index, lastTerm: end.term, digest: digest, termRuns: termRuns,
+      batches: batches)
+  }
+}
+
+extension SegmentScan {
+  /// Reads a segment file from its first frame on.
+  ///
+  /// - Parameters:
+  ///   - limit: where the log is known to leave this file; nothing behind is looked at.
+  ///   - capacity: bytes that the file must have, if that is known.
+  public static func scan(
+    _ file: any StorageFile, header: SegmentHeader, limit: Int? = nil, capacity: Int? = nil
+  ) throws(StorageError) -> SegmentScan {
+    var scanner = try SegmentScanner(
+      file, header: header, limit: limit, capacity: capacity)
+    try scanner.run()
+    return scanner.scan
+  }
+}
+
+/// The scan in progress.
+private struct SegmentScanner {
+  var scan: SegmentScan
+  private var window: FileWindow
+  private let seed: FrameSeed
+  private let limit: Int
+  /// True when the file is shorter than it was made.
+  private let isShort: Bool
+  private var offset = Layout.segmentHeader
+  /// True once a break was met: what follows is reported, and not part of the chain.
+  private var isBroken = false
+  private var expectedOrdinal: UInt32 = 1
+
+  init(
+    _ file: any StorageFile, header: SegmentHeader, limit: Int?, capacity: Int?
+  ) throws(StorageError) {
+    window = try FileWindow(file)
+    scan = SegmentScan(header: header, fileBytes: window.size)
+    seed = header.seed
+    isShort = window.size < capacity ?? 0
+    self.limit = min(limit ?? Int.max, window.size)
+    let front = try window.bytes(0..<Layout.segmentHeader)
+    scan.digest = CRC32C.checksum(front.span)
+  }
+
+  mutating func run() throws(StorageError) {
+    while offset < limit || (offset == limit && limit == window.size) {
+      switch try examine(offset) {
+      case .frame(let frame, let batch, let bytes):
+        accept(frame, batch, bytes)
+      case .unsupported(let error):
+        scan.unsupported = error
+        return
+      case .broken(let shape, let frame, let body, let detail):
+        guard try passBreak(shape, frame, body, detail) else { return }
+      }
+    }
+  }
+
+  private enum Examination {
+    case frame(Frame, Batch?, Bytes)
+    case unsupported(FormatError)
+    case broken(BreakShape, Frame?, BatchHeader?, String)
+  }
+
+  /// What lies at `offset`.
+  private mutating func examine(_ offset: Int) throws(StorageError) -> Examination {
+    let page = try window.bytes(offset..<offset + Layout.page)
+    let frame: Frame
+    do {
+      frame = try Frame(decoding: page.span, seed: seed)
+    } catch {
+      return try .broken(missingFrame(page), nil, nil, error.message)
+    }
+    if let wrong = disorder(frame) { return .broken(.outOfOrder, frame, nil, wrong) }
+    if !frame.kind.isKnown && !frame.kind.isIgnorable {
+      return .unsupported(
+        FormatError(.unsupported, "a frame of kind \(frame.kind.rawValue)", at: offset))
+    }
+    let bytes = try window.bytes(offset..<offset + frame.extent)
+    guard frame.kind == .batch else { return .frame(frame, nil, bytes) }
+    return examineBody(frame, bytes)
+  }
+
+  private func examineBody(_ frame: Frame, _ bytes: Bytes) -> Examination {
+    let available = min(bytes.count, Layout.frame + frame.bodyBytes)
+    let body = bytes[min(Layout.frame, available)..<available]
+    var header: BatchHeader?
+    do throws(FormatError) {
+      let decoded = try BatchHeader(decoding: body.span)
+      guard decoded.checksum == frame.bodyChecksum, decoded.bodyBytes == frame.bodyBytes else {
+        throw FormatError(.inconsistent, "the body is not the one that the frame names")
+      }
+      header = decoded
+      let batch = try Batch(body)
+      try batch.verifyChecksums()
+      if let wrong = disorder(frame, try batch.rows(), decoded) {
+        return .broken(.outOfOrder, frame, decoded, wrong)
+      }
+      return .frame(frame, batch, bytes)
+    } catch {
+      // What lies behind the end of the file was never written: count it as zeros.
+      let missing = (frame.extent - bytes.count) / Layout.sector
+      let zeros = bytes.span.zeroPieces(of: Layout.sector) + missing
+      let shape: BreakShape =
+        missing > 0 && isShort
+        ? .fileEnds : zeros > frame.blankSectors ? .bodyCutByZeros : .bodyDamaged
+      return .broken(shape, frame, header, error.message)
+    }
+  }
+
+  private mutating func missingFrame(_ page: Bytes) throws(StorageError) -> BreakShape {
+    let sector = page[0..<min(Layout.sector, page.count)]
+    if window.isUnreadable(offset..<offset + Layout.sector) { return .unreadable }
+    guard sector.span.isZero else { return .frameDamaged }
+    guard try window.isZero(from: offset) else { return .frameMissing }
+    return isShort ? .fileEnds : .zeros
+  }
+
+  /// What is out of order about a frame whose own checksum is right, or nil.
+  private func disorder(_ frame: Frame) -> String? {
+    if isBroken {
+      return frame.ordinal < expectedOrdinal
+        ? "frame \(frame.ordinal) behind frame \(expectedOrdinal - 1)" : nil
+    }
+    if frame.ordinal != expectedOrdinal {
+      return "frame \(frame.ordinal) where \(expectedOrdinal) was expected"
+    }
+    if frame.previousChecksum != scan.end.checksum {
+      return "the frame is not chained to the one before it"
+    }
+    if let t = frame.truncateAfter,
+      t < scan.header.previousIndex || t > scan.end.index
+    {
+      return "a truncation after \(t) in a log that ends at \(scan.end.index)"
+    }
+    return nil
+  }
+
+  private func disorder(_ frame: Frame, _ rows: [BatchRow], _ header: BatchHeader) -> String? {
+    if header.group != scan.header.group { return "a batch of group \(header.group)" }
+    guard frame.skip < header.count else { return "a batch of which every entry is skipped" }
+    if isBroken { return nil }
+    let last = frame.truncateAfter ?? scan.end.index
+    let first = header.firstIndex + LogIndex(frame.skip)
+    if first != last + 1 { return "index \(first) where \(last + 1) was expected" }
+    if rows[frame.skip].term < scan.term(at: last) { return "the term falls at index \(first)" }
+    return nil
+  }
+
+  /// Takes a valid frame into the evidence and moves behind it.
+  private mutating func accept(_ frame: Frame, _ batch: Batch?, _ bytes: Bytes) {
+    scan.manifestEdit = max(scan.manifestEdit, frame.manifestEdit)
+    scan.durableOrdinalAnywhere = max(scan.durableOrdinalAnywhere, frame.durableOrdinal)
+    let padding = Layout.frame + frame.bodyBytes..<frame.extent
+    if bytes.count < frame.extent
+      || !bytes[padding].span.isFilled(with: Layout.padding)
+    {
+      scan.paddingDamage.append(offset)
+    }
+    if isBroken {
+      acceptBehindBreak(frame, batch)
+    } else {
+      acceptInChain(frame, batch, bytes)
+    }
+    expectedOrdinal = frame.ordinal + 1
+    offset += frame.extent
+  }
+
+  private mutating func acceptInChain(_ frame: Frame, _ batch: Batch?, _ bytes: Bytes) {
+    scan.durableOrdinal = max(scan.durableOrdinal, frame.durableOrdinal)
+    if let truncation = frame.truncateAfter { truncate(after: truncation) }
+    if let batch, let rows = try? batch.rows() {
+      let first = batch.header.firstIndex + LogIndex(frame.skip)
+      scan.batches.append(
+        BatchLocation(
+          offset: offset, ordinal: frame.ordinal, firstIndex: first,
+          lastIndex: batch.header.lastIndex))
+      for (i, row) in rows.enumerated() where i >= frame.skip {
+        if row.term != scan.end.term || (scan.termRuns.isEmpty) {
+          let index = batch.header.firstIndex + LogIndex(i)
+          scan.termRuns.append(TermRun(firstIndex: index, term: row.term))
+          scan.end.term = row.term
+        }
+      }
+      scan.end.index = batch.header.lastIndex
+    }
+    scan.digest = CRC32C.extend(scan.digest, with: bytes.span)
+    scan.marks.append(
+      FrameMark(
+        kind: frame.kind, offset: offset, end: offset + frame.extent, checksum: frame.checksum))
+    scan.end.ordinal = frame.ordinal
+    scan.end.offset = offset + frame.extent
+    scan.end.checksum = frame.checksum
+  }
+
+  private mutating func truncate(after index: LogIndex) {
+    while let last = scan.batches.last, last.lastIndex > index {
+      if last.firstIndex > index {
+        scan.batches.removeLast()
+      } else {
+        scan.batches[scan.batches.count - 1].lastIndex = index
+      }
+    }
+    while let run = scan.termRuns.last, run.firstIndex > index { scan.termRuns.removeLast() }
+    scan.end.index = index
+    scan.end.term = scan.term(at: index)
+  }
+
+  private mutating func acceptBehindBreak(_ frame: Frame, _ batch: Batch?) {
+    guard let batch else { return }
+    let first = batch.header.firstIndex + LogIndex(frame.skip)
+    let last = scan.breaks.count - 1
+    if scan.breaks[last].lastIndex == nil, first > scan.breaks[last].firstIndex {
+      scan.breaks[last].lastIndex = first - 1
+    }
+    scan.batchesBehindBreak.append(
+      BatchLocation(
+        offset: offset, ordinal: frame.ordinal, firstIndex: first,
+        lastIndex: batch.header.lastIndex))
+  }
+
+  /// Records a break and moves to the next valid frame; false when there is none.
+  private mutating func passBreak(
+    _ shape: BreakShape, _ frame: Frame?, _ body: BatchHeader?, _ detail: String
+  ) throws(StorageError) -> Bool {
+    let first =
+      isBroken
+      ? (scan.batchesBehindBreak.last?.lastIndex ?? scan.breaks[0].lastIndex ?? scan.end.index) + 1
+      : scan.end.index + 1
+    var found = SegmentBreak(
+      shape: shape, offset: offset, ordinal: expectedOrdinal, later: .none, firstIndex: first,
+      lastIndex: body.map(\.lastIndex), resumesAt: nil, detail: detail)
+    defer { scan.breaks.append(found) }
+    guard shape != .zeros, offset < window.size else { return false }
+    isBroken = true
+    // A frame that is valid says how far its body reaches; one that is not may be anywhere.
+    var next = offset + (shape == .outOfOrder ? Layout.page : frame?.extent ?? Layout.page)
+    let ordinal = expectedOrdinal
+    if frame != nil, shape != .outOfOrder { expectedOrdinal += 1 }
+    while next < limit {
+      let page = try window.bytes(next..<next + Layout.frame)
+      if let later = try? Frame(decoding: page.span, seed: seed), later.ordinal > ordinal {
+        found.resumesAt = next
+        found.later = try laterFrames(from: next, vouchingFor: ordinal)
+        offset = next
+        return true
+      }
+      next += Layout.page
+    }
+    return false
+  }
+
+  /// Whether any frame from `start` on says that `ordinal` was durable.
+  private mutating func laterFrames(
+    from start: Int, vouchingFor ordinal: UInt32
+  ) throws(StorageError) -> LaterFrames {
+    var at = start
+    while at < limit {
+      let page = try window.bytes(at..<at + Layout.frame)
+      if let frame = try? Frame(decoding: page.span, seed: seed), frame.ordinal > ordinal {
+        if frame.durableOrdinal >= ordinal { return .vouching }
+        at += frame.extent
+      } else {
+        at += Layout.page
+      }
+    }
+    return .notVouching
+  }
+}

@@ -1,0 +1,197 @@
+// POSIXDirectory: the seam's production side. One method, one system call.
+
+private import CPOSIX
+import SystemPackage
+
+#if canImport(Darwin)
+  internal import Darwin
+#elseif canImport(Musl)
+  internal import Musl
+#else
+  internal import Glibc
+#endif
+
+/// A directory on a real file system.
+public final class POSIXDirectory: StorageDirectory {
+  public let path: String
+  private let descriptor: Int32
+
+  /// Opens the directory at `path`.
+  ///
+  /// - Parameter create: makes it, and its missing parents, if it is not there; the parents' entries
+  ///   are synced, so that a log in a new directory is not lost with it.
+  public init(path: String, create: Bool = false) throws(StorageError) {
+    self.path = path
+    if create { try Self.makeDirectories(path) }
+    descriptor = try openDirectory(path)
+  }
+
+  deinit { _ = close(descriptor) }
+
+  public func open(_ name: String, _ access: FileAccess) throws(StorageError) -> any StorageFile {
+    let flags: Int32 =
+      switch access {
+      case .read: O_RDONLY
+      case .update: O_RDWR
+      case .create: O_RDWR | O_CREAT | O_EXCL
+      }
+    let full = "\(path)/\(name)"
+    let file = try retrying(.open, full) {
+      unsafe openat(descriptor, name, flags | O_CLOEXEC | O_NOFOLLOW, 0o644)
+    }
+    return POSIXFile(descriptor: file, path: full)
+  }
+
+  public func list() throws(StorageError) -> [FileInfo] {
+    // fdopendir takes the descriptor over, so it gets one of its own.
+    let copy = try retrying(.list, path) {
+      unsafe openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    }
+    guard let stream = unsafe fdopendir(copy) else {
+      let reason = lastError()
+      _ = close(copy)
+      throw StorageError(.list, path: path, errno: reason)
+    }
+    defer { unsafe closedir(stream) }
+    var files: [FileInfo] = []
+    while true {
+      setErrno(0)
+      guard let entry = unsafe readdir(stream) else {
+        let reason = lastError()
+        if reason.rawValue != 0 { throw StorageError(.list, path: path, errno: reason) }
+        break
+      }
+      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { tuple in
+        unsafe tuple.withMemoryRebound(to: CChar.self, capacity: 256) {
+          unsafe String(cString: $0)
+        }
+      }
+      var status = stat()
+      // A file that went away between the two calls is not there.
+      guard unsafe fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { continue }
+      if status.st_mode & S_IFMT == S_IFREG {
+        files.append(FileInfo(name: name, size: Int(status.st_size)))
+      }
+    }
+    return files.sorted { $0.name < $1.name }
+  }
+
+  public func rename(_ from: String, to: String) throws(StorageError) {
+    _ = try retrying(.rename, "\(path)/\(from)") {
+      unsafe renameat(descriptor, from, descriptor, to)
+    }
+  }
+
+  public func remove(_ name: String) throws(StorageError) {
+    _ = try retrying(.remove, "\(path)/\(name)") { unsafe unlinkat(descriptor, name, 0) }
+  }
+
+  public func makeDirectory(_ name: String) throws(StorageError) {
+    do {
+      _ = try retrying(.makeDirectory, "\(path)/\(name)") {
+        unsafe mkdirat(descriptor, name, 0o755)
+      }
+    } catch where error.errno == .fileExists {
+    }
+  }
+
+  public func sync(_ subdirectory: String?) throws(StorageError) {
+    guard let subdirectory else {
+      _ = try retrying(.syncDirectory, path) { fsync(descriptor) }
+      return
+    }
+    try Self.syncDirectory("\(path)/\(subdirectory)")
+  }
+
+  private static func syncDirectory(_ path: String) throws(StorageError) {
+    let directory = try openDirectory(path)
+    defer { _ = close(directory) }
+    _ = try retrying(.syncDirectory, path) { fsync(directory) }
+  }
+
+  /// mkdir -p, with a sync of each directory that got a new entry.
+  private static func makeDirectories(_ path: String) throws(StorageError) {
+    var status = stat()
+    if unsafe stat(path, &status) == 0 { return }
+    let parent = FilePath(path).removingLastComponent().string
+    let above = parent.isEmpty ? "." : parent
+    if above != path { try makeDirectories(above) }
+    do {
+      _ = try retrying(.makeDirectory, path) { unsafe mkdir(path, 0o755) }
+    } catch where error.errno == .fileExists {
+    }
+    try syncDirectory(above)
+  }
+
+  public func lock() throws(StorageError) -> any DirectoryLock {
+    let full = "\(path)/\(POSIXLock.name)"
+    let file = try retrying(.lock, full) {
+      unsafe openat(descriptor, POSIXLock.name, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    }
+    let lock = POSIXLock(descriptor: file)
+    guard raftlog_try_lock(file) == 0 else {
+      let reason = lastError()
+      let busy = reason == .resourceTemporarilyUnavailable || reason == .permissionDenied
+      throw StorageError(.lock, path: full, errno: busy ? .wouldBlock : reason)
+    }
+    return lock
+  }
+
+  public func isLocked() throws(StorageError) -> Bool {
+    let full = "\(path)/\(POSIXLock.name)"
+    let file: Int32
+    do {
+      file = try retrying(.lock, full) {
+        unsafe openat(descriptor, POSIXLock.name, O_RDWR | O_CLOEXEC)
+      }
+    } catch {
+      // Without the file nobody locked it; without permission nobody can tell.
+      return false
+    }
+    defer { _ = close(file) }
+    return raftlog_is_locked(file) == 1
+  }
+
+  /// Bytes that are free to this process on the directory's file system.
+  public var freeBytes: UInt64 { unsafe raftlog_free_bytes(path) }
+}
+
+/// A lock on the file `LOCK`, held by the open file and gone with it, however the process ends.
+private final class POSIXLock: DirectoryLock, @unchecked Sendable {
+  static let name = "LOCK"
+  private var descriptor: Int32
+
+  init(descriptor: Int32) { self.descriptor = descriptor }
+
+  func release() {
+    if descriptor >= 0 { _ = close(descriptor) }
+    descriptor = -1
+  }
+
+  deinit { release() }
+}
+
+/// Outside the class, whose own `open` would hide the system's.
+private func openDirectory(_ path: String) throws(StorageError) -> Int32 {
+  try retrying(.open, path) { unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+}
+
+/// The reason the last system call of this thread failed.
+func lastError() -> Errno { Errno(rawValue: errno) }
+
+private func setErrno(_ value: Int32) { errno = value }
+
+/// Calls until it is not interrupted; -1 becomes an error.
+func retrying(
+  _ operation: StorageError.Operation, _ path: String, at offset: Int? = nil,
+  _ call: () -> Int32
+) throws(StorageError) -> Int32 {
+  while true {
+    let result = call()
+    if result != -1 { return result }
+    let reason = lastError()
+    if reason != .interrupted {
+      throw StorageError(operation, path: path, errno: reason, offset: offset)
+    }
+  }
+}

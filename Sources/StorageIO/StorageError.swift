@@ -1,0 +1,43 @@
+// StorageError: a system call that failed, with everything needed to say so to a person.
+
+public import SystemPackage
+
+/// A failed operation on a file or directory.
+public struct StorageError: Error, Hashable, Sendable {
+  /// What was attempted, by the verb that the system call has.
+  public enum Operation: String, Sendable {
+    case open, read, write, sync, truncate, allocate, rename, remove, list, lock, stat
+    case makeDirectory = "mkdir"
+    case syncDirectory = "sync the directory"
+  }
+
+  public let operation: Operation
+  /// The file or directory, as the caller named it.
+  public let path: String
+  /// The system's reason.
+  public let errno: Errno
+  /// Byte offset in the file, where one was involved.
+  public let offset: Int?
+
+  public init(_ operation: Operation, path: String, errno: Errno, offset: Int? = nil) {
+    self.operation = operation
+    self.path = path
+    self.errno = errno
+    self.offset = offset
+  }
+
+  /// The file system has no room: nothing is wrong with what is there.
+  public var isOutOfSpace: Bool { errno == .noSpace || errno == .diskQuotaExceeded }
+  public var isNotFound: Bool { errno == .noSuchFileOrDirectory }
+  /// The directory is open in another process, or twice in this one.
+  public var isLocked: Bool { operation == .lock && errno == .wouldBlock }
+  /// The device failed to deliver what it holds.
+  public var isReadFailure: Bool { operation == .read && errno == .ioError }
+}
+
+extension StorageError: CustomStringConvertible {
+  public var description: String {
+    let place = offset.map { " at byte \($0)" } ?? ""
+    return "cannot \(operation.rawValue) \(path)\(place): \(errno)"
+  }
+}
