@@ -55,7 +55,9 @@ let package = Package(
       swiftSettings: settings),
     .target(
       name: "Simulation",
-      dependencies: ["ByteBuffers", "LogFormat", "StorageIO", "Recovery", "LogStorage"],
+      dependencies: [
+        "ByteBuffers", "LogFormat", "StorageIO", "Recovery", "LogStorage", systemPackage,
+      ],
       swiftSettings: settings),
 
     // The programs.

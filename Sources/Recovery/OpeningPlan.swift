@@ -410,7 +410,12 @@ private struct OpeningPlanner {
     let vote = VoteFile(
       generation: generation, state: hardState, incarnation: state.incarnation,
       group: state.group)
-    for (name, copy) in zip(VoteFile.names, evidence.votes) {
+    // The newest copy is overwritten last: until the other one is durable it is all there is.
+    let copies = zip(VoteFile.names, evidence.votes).sorted { a, b in
+      (a.1.file?.generation ?? 0, a.1.file == nil ? 0 : 1)
+        < (b.1.file?.generation ?? 0, b.1.file == nil ? 0 : 1)
+    }
+    for (name, copy) in copies {
       // A file of the right size is overwritten: one sector, whole or not at all.
       if case .usable = copy {
         steps += [.write(name, vote.encoded(), at: 0), .sync(name)]

@@ -1,0 +1,273 @@
+// StorageDriver: runs a LogEngine on a SimulatedDisk, one step at a time, beside a model of what it
+// should hold.
+//
+// What must always hold: the engine that runs here is the one that runs in production; only who
+// carries the steps out differs. No thread, no task, no clock.
+
+import ByteBuffers
+import LogFormat
+import LogStorage
+import Recovery
+import StorageIO
+
+/// Something that a client, the machine or time does to a log.
+public enum StorageOperation: String, Sendable, CaseIterable {
+  case append, batch, large, truncate, compact, hardState, idle, sync, kill, close
+}
+
+/// A finding of the simulation: what was expected, and what was there.
+public struct SimulationFailure: Error, Sendable, CustomStringConvertible {
+  public var description: String
+}
+
+final class StorageDriver {
+  let disk: SimulatedDisk
+  private let options: EngineOptions
+  private var engine: EngineBox?
+  private var random: SplitMix64
+  private var now: Duration = .zero
+  private var writer: LaneState
+  private var background: LaneState
+
+  /// All states since the last one that is durable, and the ticket that each waits for.
+  private var states: [(model: LogModel, ticket: Ticket)] = [(LogModel(), 0)]
+  private var hardStates: [(state: HardState, ticket: Ticket)] = [(HardState(), 0)]
+  private var payloadNumber = 0
+  /// Told what a crash may leave, whenever that changes.
+  var onExpectation: ((Expectation) -> Void)?
+
+  init(disk: SimulatedDisk, options: EngineOptions, seed: UInt64) {
+    self.disk = disk
+    self.options = options
+    random = SplitMix64(seed: seed)
+    writer = LaneState(.writer, disk)
+    background = LaneState(.background, disk)
+  }
+
+  /// What a crash right now may leave.
+  var expectation: Expectation {
+    Expectation(logs: states.map(\.model), hardStates: hardStates.map(\.state))
+  }
+
+  /// The disk holds this log already.
+  func expect(_ model: LogModel, _ hardState: HardState) {
+    states = [(model, 0)]
+    hardStates = [(hardState, 0)]
+  }
+
+  // MARK: Operations
+
+  /// Does one operation, and lets the disk work go some way, or all the way.
+  func perform(_ operation: StorageOperation) throws(SimulationFailure) {
+    if engine == nil { try open() }
+    switch operation {
+    case .append: try append(bytes: 40)
+    case .batch:
+      for _ in 0..<3 { try append(bytes: 10) }
+    case .large: try append(bytes: 5000)
+    case .truncate: try truncate()
+    case .compact: try compact()
+    case .hardState: try saveHardState()
+    case .idle: now += .milliseconds(50)
+    case .sync:
+      try request { engine throws(LogError) in _ = try engine.sync() }
+    case .kill:
+      // Some of the work is done when the process dies, the rest never.
+      try pump(steps: Int(random.next() % 6))
+      try kill()
+      return
+    case .close:
+      try close()
+      return
+    }
+    // Whether the next request comes before the disk is done with this one is up to chance.
+    if random.next() % 4 == 0 { try pump(steps: Int(random.next() % 4)) } else { try pump() }
+  }
+
+  /// Closes the log and opens it again.
+  func finish() throws(SimulationFailure) {
+    if engine != nil { try close() }
+    try open()
+    try pump()
+  }
+
+  private func request(
+    _ body: (inout LogEngine) throws(LogError) -> Void
+  ) throws(SimulationFailure) {
+    do {
+      try body(&engine!.engine)
+    } catch {
+      throw SimulationFailure(description: "a legal request was refused: \(error)")
+    }
+  }
+
+  private func append(bytes: Int) throws(SimulationFailure) {
+    payloadNumber += 1
+    var writer = ByteWriter(capacity: bytes)
+    writer.u64(random.next())
+    writer.u32(UInt32(payloadNumber))
+    while writer.count < bytes { writer.u8(UInt8(truncatingIfNeeded: random.next() | 1)) }
+    let payload = writer.finish()
+    var model = states.last!.model
+    let term = model.lastTerm + (random.next() % 3 == 0 ? 1 : 0)
+    var ticket: Ticket = 0
+    try request { (engine) throws(LogError) in
+      ticket = try engine.append(payload.span, term: term).ticket
+    }
+    model.append(payload, term: term)
+    states.append((model, ticket))
+    onExpectation?(expectation)
+  }
+
+  private func truncate() throws(SimulationFailure) {
+    var model = states.last!.model
+    let lowest = model.firstIndex - 1
+    let index = lowest + random.next() % (model.lastIndex - lowest + 1)
+    var ticket: Ticket = 0
+    try request { (engine) throws(LogError) in ticket = try engine.truncate(after: index) }
+    model.truncate(after: index)
+    states.append((model, ticket))
+    onExpectation?(expectation)
+  }
+
+  private func compact() throws(SimulationFailure) {
+    try pump()
+    var model = states.last!.model
+    let durable = engine!.engine.durableIndex
+    guard durable >= model.firstIndex else { return }
+    let index = model.firstIndex + random.next() % (durable - model.firstIndex + 1)
+    guard index <= model.lastIndex else { return }
+    var ticket: Ticket = 0
+    try request { (engine) throws(LogError) in ticket = try engine.compact(through: index) }
+    model.compact(through: index)
+    states.append((model, ticket))
+    onExpectation?(expectation)
+  }
+
+  private func saveHardState() throws(SimulationFailure) {
+    let last = hardStates.last!.state
+    let next = HardState(
+      term: last.term + random.next() % 2, vote: random.next() % 2 == 0 ? nil : random.next() % 5)
+    var ticket: Ticket = 0
+    try request { (engine) throws(LogError) in ticket = try engine.save(next) }
+    hardStates.append((next, ticket))
+    onExpectation?(expectation)
+  }
+
+  private func close() throws(SimulationFailure) {
+    try request { (engine) throws(LogError) in _ = try engine.close() }
+    try pump()
+    guard engine!.engine.isClosed else {
+      throw SimulationFailure(description: "closing did not come to an end")
+    }
+    engine = nil
+    reset()
+  }
+
+  private func kill() throws(SimulationFailure) {
+    engine = nil
+    reset()
+    try open()
+  }
+
+  private func reset() {
+    writer = LaneState(.writer, disk)
+    background = LaneState(.background, disk)
+  }
+
+  /// Recovers the log, checks it against the model, and goes on from what was recovered.
+  private func open() throws(SimulationFailure) {
+    let opened = try RecoveredImage.open(disk, options: options, seed: random.next())
+    try opened.check(expectation, hasGarbage: false)
+    states = [(opened.model, 0)]
+    hardStates = [(opened.hardState, 0)]
+    onExpectation?(expectation)
+    engine = EngineBox(
+      engine: LogEngine(opened.plan.opened, options: options, seed: random.next()))
+  }
+
+  // MARK: Disk work
+
+  /// Carries out steps, of whichever lane chance picks, until nothing is left or so many are done.
+  private func pump(steps: Int = .max) throws(SimulationFailure) {
+    var left = steps
+    while left > 0 {
+      for lane in Lane.allCases { take(lane) }
+      switch (writer.job == nil, background.job == nil) {
+      case (true, true): return
+      case (false, true): try step(.writer)
+      case (true, false): try step(.background)
+      case (false, false): try step(random.next() & 1 == 0 ? .writer : .background)
+      }
+      left -= 1
+    }
+  }
+
+  private func take(_ lane: Lane) {
+    switch lane {
+    case .writer where writer.job == nil: writer.begin(engine!.engine.nextJob(.writer, now: now))
+    case .background where background.job == nil:
+      background.begin(engine!.engine.nextJob(.background, now: now))
+    default: break
+    }
+  }
+
+  private func step(_ lane: Lane) throws(SimulationFailure) {
+    guard let done = lane == .writer ? writer.step() : background.step() else { return }
+    engine!.engine.completed(done.id, done.error, now: now)
+    let failures = engine!.engine.takeFailures()
+    if let failure = failures.first {
+      throw SimulationFailure(description: "a request failed: \(failure.error)")
+    }
+    acknowledge()
+  }
+
+  /// Forgets the states that can no longer be the recovered one.
+  private func acknowledge() {
+    let durable = engine!.engine.durableTicket
+    while states.count > 1, states[1].ticket <= durable { states.removeFirst() }
+    let written = engine!.engine.writtenTicket
+    while hardStates.count > 1, hardStates[1].ticket <= written { hardStates.removeFirst() }
+    onExpectation?(expectation)
+  }
+}
+
+/// Holds the engine, which is not copyable, so that it can be there or not.
+private final class EngineBox {
+  var engine: LogEngine
+
+  init(engine: consuming LogEngine) { self.engine = engine }
+}
+
+/// A lane of the engine, and how far its job has come.
+private struct LaneState: ~Copyable {
+  private(set) var job: DiskJob?
+  private var next = 0
+  private var executor: DiskExecutor
+
+  init(_ lane: Lane, _ disk: SimulatedDisk) {
+    executor = DiskExecutor(directory: disk)
+  }
+
+  mutating func begin(_ job: DiskJob?) {
+    self.job = job
+    next = 0
+  }
+
+  /// Carries out one step; the job's result once it is over.
+  mutating func step() -> (id: JobID, error: StorageError?)? {
+    guard let job else { return nil }
+    if next < job.steps.count {
+      do {
+        try executor.run(job.steps[next])
+        next += 1
+      } catch {
+        self.job = nil
+        return (job.id, error)
+      }
+    }
+    guard next >= job.steps.count else { return nil }
+    self.job = nil
+    return (job.id, nil)
+  }
+}

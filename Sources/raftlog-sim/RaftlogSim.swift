@@ -1,0 +1,11 @@
+// raftlog-sim: runs the real code in a simulated world, and says what it found.
+
+import ArgumentParser
+
+@main
+struct RaftlogSim: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "raftlog-sim",
+    abstract: "Runs the log in a simulated world that fails in every way that disks fail.",
+    subcommands: [Storage.self])
+}
