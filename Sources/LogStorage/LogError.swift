@@ -29,6 +29,8 @@ public struct LogError: Error, Sendable {
     public static let termWentBack = Code(description: "termWentBack")
     /// The log was closed.
     public static let closed = Code(description: "closed")
+    /// The task that waited was cancelled.
+    public static let cancelled = Code(description: "cancelled")
     /// A configuration that no log can have.
     public static let badConfiguration = Code(description: "badConfiguration")
     /// Recovery refused the directory, or a read met damage; `recovery` says more.

@@ -21,8 +21,10 @@ public struct LogView: Sendable {
   public let state: ManifestState
   public let firstIndex: LogIndex
   /// The last index that opening this directory would keep.
-  public let lastIndex: LogIndex
-  let parts: [Part]
+  public private(set) var lastIndex: LogIndex
+  private var parts: [Part]
+  /// The frames of the segment that is being written.
+  private var active: SegmentScan?
   private let directory: any StorageDirectory
 
   /// The log that `diagnosis` leaves; nil if there is no manifest to go by.
@@ -49,6 +51,7 @@ public struct LogView: Sendable {
           record: record, header: record.header(group: state.group), last: last, batches: batches))
     }
     self.parts = parts
+    active = diagnosis.evidence.segments.last?.scan
     lastIndex = max(parts.last?.last ?? 0, state.firstIndex - 1)
   }
 
@@ -68,7 +71,8 @@ public struct LogView: Sendable {
       var reader: BatchReader
       do {
         let file = try directory.open(part.record.fileName, .read)
-        batches = try part.batches ?? Self.batches(of: part, in: file)
+        batches = try part.batches
+          ?? SegmentIndex.load(part.record, header: part.header, from: file)
         reader = try BatchReader(
           file, header: part.header, path: part.record.fileName, windowBytes: 2 << 20)
       } catch let error as StorageError {
@@ -104,6 +108,18 @@ public struct LogView: Sendable {
     }
   }
 
+  /// Takes in what the active segment has got since; true if there was anything.
+  mutating func extend() throws(StorageError) -> Bool {
+    guard var scan = active, let last = parts.indices.last else { return false }
+    let file = try directory.open(parts[last].record.fileName, .read)
+    guard try scan.extend(file) else { return false }
+    parts[last].batches = scan.batches
+    parts[last].last = scan.end.index
+    lastIndex = max(scan.end.index, firstIndex - 1)
+    active = scan
+    return true
+  }
+
   private func report(
     _ first: LogIndex, _ last: LogIndex, _ part: Part, _ onDamage: ((RecoveryError) -> Void)?
   ) throws(RecoveryError) {
@@ -113,17 +129,20 @@ public struct LogView: Sendable {
     guard let onDamage else { throw damage }
     onDamage(damage)
   }
+}
 
-  /// The batches of a segment, from its footer or, without one, from its frames.
-  static func batches(
-    of part: Part, in file: any StorageFile
+/// Finds the batches of a segment.
+package enum SegmentIndex {
+  /// The batches that the log has in a segment: from its footer or, without one, from its frames.
+  package static func load(
+    _ record: SegmentRecord, header: SegmentHeader, from file: any StorageFile
   ) throws(StorageError) -> [BatchLocation] {
-    if let seal = part.record.seal,
-      let footer = try? SegmentFooter.read(file, size: seal.size, header: part.header)
+    if let seal = record.seal,
+      let footer = try? SegmentFooter.read(file, size: seal.size, header: header)
     {
       return footer.batches
     }
-    let scan = try SegmentScan.scan(file, header: part.header, limit: part.record.end?.offset)
+    let scan = try SegmentScan.scan(file, header: header, limit: record.end?.offset)
     return scan.batches + scan.batchesBehindBreak
   }
 }

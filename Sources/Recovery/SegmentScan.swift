@@ -151,6 +151,19 @@ extension SegmentScan {
   }
 }
 
+extension SegmentScan {
+  /// Reads on where the unbroken chain ended, for a file that has grown in the meantime.
+  ///
+  /// - Returns: true if there was anything new.
+  public mutating func extend(_ file: any StorageFile) throws(StorageError) -> Bool {
+    let before = end.ordinal
+    var scanner = try SegmentScanner(file, resuming: self)
+    try scanner.run()
+    self = scanner.scan
+    return end.ordinal > before
+  }
+}
+
 /// The scan in progress.
 private struct SegmentScanner {
   var scan: SegmentScan
@@ -174,6 +187,19 @@ private struct SegmentScanner {
     self.limit = min(limit ?? Int.max, window.size)
     let front = try window.bytes(0..<Layout.segmentHeader)
     scan.digest = CRC32C.checksum(front.span)
+  }
+
+  init(_ file: any StorageFile, resuming scan: SegmentScan) throws(StorageError) {
+    window = try FileWindow(file, windowBytes: 64 << 10)
+    self.scan = scan
+    self.scan.breaks = []
+    self.scan.batchesBehindBreak = []
+    self.scan.fileBytes = window.size
+    seed = scan.header.seed
+    isShort = false
+    limit = window.size
+    offset = scan.end.offset
+    expectedOrdinal = scan.end.ordinal + 1
   }
 
   mutating func run() throws(StorageError) {

@@ -1,0 +1,382 @@
+// SegmentedLog: the log on one machine, for a program to embed. The threaded shell around LogEngine.
+//
+// What must always hold: what `append` returned is as durable as the sync mode promises; a failed
+// write or sync is told to everybody who waits, and to everybody who comes later.
+
+public import ByteBuffers
+public import LogFormat
+import Logging
+public import Recovery
+public import StorageIO
+import Synchronization
+
+/// Where appended entries landed, and what to wait for.
+public struct AppendReceipt: Hashable, Sendable {
+  /// The indices that the entries have, in order.
+  public let indices: ClosedRange<LogIndex>
+  let ticket: Ticket
+}
+
+/// What a log is like right now.
+public struct LogStatus: Sendable {
+  public var group: UID
+  public var incarnation: UID
+  public var firstIndex: LogIndex
+  public var appendedIndex: LogIndex
+  public var durableIndex: LogIndex
+  public var lastTerm: Term
+  public var segments: Int
+  /// Bytes that the log's files take, prepared space included.
+  public var diskBytes: Int
+  /// Syncs since it was opened.
+  public var syncs: Int
+}
+
+/// A durable, append-only log in one directory.
+///
+///     let log = try SegmentedLog.open("data")
+///     let index = try await log.append(Bytes("hello"))
+///     for try await entry in log.entries(from: 1) { print(entry.index, entry.payload.text) }
+///     try await log.close()
+public final class SegmentedLog: Sendable {
+  let core: LogCore
+  private let reader: SegmentedLogReader
+  /// What opening found and mended.
+  public let findings: [Finding]
+
+  private init(core: LogCore, findings: [Finding]) {
+    self.core = core
+    self.findings = findings
+    reader = SegmentedLogReader(core)
+  }
+
+  deinit { core.stop() }
+
+  // MARK: Opening and closing
+
+  /// Opens the log in the directory at `path`, recovering it if it was not closed.
+  public static func open(
+    _ path: String, options: LogOptions = LogOptions()
+  ) throws(LogError) -> SegmentedLog {
+    let directory: POSIXDirectory
+    do {
+      directory = try POSIXDirectory(path: path, create: options.createsIfMissing)
+    } catch {
+      if error.isNotFound {
+        throw LogError(.noLog, "\(path): there is no such directory", storageError: error)
+      }
+      throw LogError(error)
+    }
+    var random = SystemRandomNumberGenerator()
+    return try open(directory, options: options, seed: random.next())
+  }
+
+  /// Opens the log in `directory`, wherever that is.
+  ///
+  /// - Parameter seed: what names and salts are drawn from; random in production.
+  public static func open(
+    _ directory: any StorageDirectory, options: LogOptions, seed: UInt64
+  ) throws(LogError) -> SegmentedLog {
+    try options.engine.validate()
+    if !options.createsIfMissing { try requireLog(directory) }
+    let lock: any DirectoryLock
+    do {
+      lock = try directory.lock()
+    } catch {
+      throw LogError(error)
+    }
+    let plan: OpeningPlan
+    do {
+      plan = try LogOpener.open(
+        directory, options: options.engine, group: options.group, seed: seed)
+    } catch {
+      lock.release()
+      throw error
+    }
+    for finding in plan.findings {
+      options.logger?.info(
+        "recovery", metadata: ["finding": "\(finding)", "action": "\(finding.verdict.action)"])
+    }
+    var random = SplitMix64(seed: seed)
+    let engine = LogEngine(plan.opened, options: options.engine, seed: random.next())
+    let core = LogCore(engine: engine, directory: directory, lock: lock, logger: options.logger)
+    try core.start()
+    return SegmentedLog(core: core, findings: plan.findings)
+  }
+
+  private static func requireLog(_ directory: any StorageDirectory) throws(LogError) {
+    do {
+      if Diagnosis(try DirectoryEvidence.gather(directory)).isUnborn {
+        throw LogError(.noLog, "\(directory.path): there is no log in this directory")
+      }
+    } catch let error as LogError {
+      throw error
+    } catch let error as StorageError {
+      throw LogError(error)
+    } catch {
+      preconditionFailure("an error of another kind: \(error)")
+    }
+  }
+
+  /// Finishes what was asked, syncs, and notes that this was a clean stop. The log cannot be used
+  /// afterwards; closing it twice is fine.
+  public func close() async throws(LogError) {
+    try await perform { engine throws(LogError) in
+      engine.isClosed ? nil : try engine.close()
+    }
+    core.stop()
+  }
+
+  // MARK: Appending
+
+  /// Appends an entry, and returns its index once it is as durable as the sync mode promises.
+  ///
+  /// Any number of tasks may append at the same time; entries that arrive while a sync is under way
+  /// share the next one. A task that is cancelled while it waits gets `cancelled`, and its entry may
+  /// be in the log all the same.
+  ///
+  /// - Parameter term: the entry's term; nil takes the last entry's.
+  @discardableResult
+  public func append(
+    _ payload: Bytes, kind: EntryKind = .data, term: Term? = nil
+  ) async throws(LogError) -> LogIndex {
+    try await append(contentsOf: [payload], kind: kind, term: term).upperBound
+  }
+
+  /// Appends entries, one behind the other with nothing between them.
+  @discardableResult
+  public func append(
+    contentsOf payloads: [Bytes], kind: EntryKind = .data, term: Term? = nil
+  ) async throws(LogError) -> ClosedRange<LogIndex> {
+    let receipt = try await enqueue(payloads, kind: kind, term: term)
+    try await wait(for: .done(receipt.ticket))
+    return receipt.indices
+  }
+
+  /// Appends entries on the calling thread, which does the disk work itself when nobody else does:
+  /// no hand-off between threads. Not to be called where blocking is not allowed.
+  @discardableResult
+  public func appendBlocking(
+    contentsOf payloads: [Bytes], kind: EntryKind = .data, term: Term? = nil
+  ) throws(LogError) -> ClosedRange<LogIndex> {
+    while true {
+      if let receipt = try take(payloads, kind: kind, term: term) {
+        try finishBlocking(.done(receipt.ticket))
+        return receipt.indices
+      }
+      try finishBlocking(.room)
+    }
+  }
+
+  /// Takes entries and returns without waiting for the disk; `wait(for:)` tells when they are done.
+  /// Waits only while so much is under way that there is no room.
+  public func enqueue(
+    _ payloads: [Bytes], kind: EntryKind = .data, term: Term? = nil
+  ) async throws(LogError) -> AppendReceipt {
+    while true {
+      if let receipt = try tryEnqueue(payloads, kind: kind, term: term) { return receipt }
+      try await wait(for: .room)
+    }
+  }
+
+  /// Returns once the entries are as durable as the sync mode promises.
+  public func wait(for receipt: AppendReceipt) async throws(LogError) {
+    try await wait(for: .done(receipt.ticket))
+  }
+
+  /// Returns once the entries are on the disk, whatever the sync mode.
+  public func waitUntilDurable(_ receipt: AppendReceipt) async throws(LogError) {
+    try await wait(for: .durable(receipt.ticket))
+  }
+
+  /// Takes entries if there is room; nil when so much waits for the disk that the caller should wait,
+  /// too.
+  public func tryEnqueue(
+    _ payloads: [Bytes], kind: EntryKind = .data, term: Term? = nil
+  ) throws(LogError) -> AppendReceipt? {
+    let receipt = try take(payloads, kind: kind, term: term)
+    if receipt != nil { core.wakeWriter() }
+    return receipt
+  }
+
+  private func take(
+    _ payloads: [Bytes], kind: EntryKind, term: Term?
+  ) throws(LogError) -> AppendReceipt? {
+    precondition(!payloads.isEmpty, "appending no entries")
+    return try core.state.withLock { state throws(LogError) -> AppendReceipt? in
+      guard state.engine.hasRoom || state.engine.poison != nil else { return nil }
+      let entryTerm = term ?? state.engine.lastTerm
+      // All or nothing: what would be refused is refused before anything is taken.
+      let limit = state.engine.options.entryBytesMax
+      if let i = payloads.firstIndex(where: { $0.count > limit }) {
+        throw LogError(
+          .entryTooLarge,
+          "entry \(i + 1) of \(payloads.count) has \(payloads[i].count) bytes; this log takes up "
+            + "to \(limit)")
+      }
+      var first: LogIndex = 0
+      var last: (index: LogIndex, ticket: Ticket) = (0, 0)
+      for (i, payload) in payloads.enumerated() {
+        last = try state.engine.append(payload.span, kind: kind, term: entryTerm)
+        if i == 0 { first = last.index }
+      }
+      return AppendReceipt(indices: first...last.index, ticket: last.ticket)
+    }
+  }
+
+  // MARK: Changing
+
+  /// Cuts off every entry behind `index`. What is appended next shares its write and its sync.
+  public func truncate(after index: LogIndex) async throws(LogError) {
+    try await perform { engine throws(LogError) in try engine.truncate(after: index) }
+  }
+
+  /// Forgets every entry up to `index`; files that hold nothing else are deleted.
+  public func compact(through index: LogIndex) async throws(LogError) {
+    try await perform { engine throws(LogError) in try engine.compact(through: index) }
+  }
+
+  /// Stores term and vote, together and durably.
+  public func save(_ state: HardState) async throws(LogError) {
+    try await perform { engine throws(LogError) in try engine.save(state) }
+  }
+
+  /// Returns once everything that was appended before is on the disk, whatever the sync mode.
+  public func sync() async throws(LogError) {
+    try await perform { engine throws(LogError) in try engine.sync() }
+  }
+
+  private func perform(
+    _ request: (inout LogEngine) throws(LogError) -> Ticket?
+  ) async throws(LogError) {
+    let ticket = try core.state.withLock { state throws(LogError) in try request(&state.engine) }
+    guard let ticket else { return }
+    core.wakeWriter()
+    try await wait(for: .done(ticket))
+  }
+
+  // MARK: State
+
+  /// The first index of the log; lower ones were compacted away.
+  public var firstIndex: LogIndex { core.state.withLock { $0.engine.firstIndex } }
+  /// The last index that was taken; its entry may not be written yet.
+  public var appendedIndex: LogIndex { core.state.withLock { $0.engine.lastIndex } }
+  /// The last index that is on the disk. A power cut takes nothing up to here.
+  public var durableIndex: LogIndex { core.state.withLock { $0.engine.durableIndex } }
+  /// Term and vote as they were last stored.
+  public var hardState: HardState { core.state.withLock { $0.engine.hardState } }
+
+  /// The term of an entry, or of the one before the first; nil for an index that is not in the log.
+  public func term(at index: LogIndex) -> Term? {
+    core.state.withLock { $0.engine.terms.term(at: index) }
+  }
+
+  public var status: LogStatus {
+    core.state.withLock { state in
+      LogStatus(
+        group: state.engine.group, incarnation: state.engine.manifest.incarnation,
+        firstIndex: state.engine.firstIndex, appendedIndex: state.engine.lastIndex,
+        durableIndex: state.engine.durableIndex, lastTerm: state.engine.lastTerm,
+        segments: state.engine.manifest.segments.count, diskBytes: state.engine.diskBytes,
+        syncs: state.engine.syncCount)
+    }
+  }
+
+  // MARK: Reading
+
+  /// The entry at `index`, checked. Reads on the calling thread.
+  public func read(_ index: LogIndex) throws(LogError) -> Entry {
+    try reader.read(from: index, to: index, bytesMax: .max)[0]
+  }
+
+  /// Entries from `range`, checked, in order: at least one, and more while their payloads add up to
+  /// at most `bytesMax`. Payloads are slices of what was read. Reads on the calling thread.
+  public func read(
+    _ range: ClosedRange<LogIndex>, bytesMax: Int = 1 << 20
+  ) throws(LogError) -> [Entry] {
+    try reader.read(from: range.lowerBound, to: range.upperBound, bytesMax: bytesMax)
+  }
+
+  /// The log's entries from `index` on, and then those that are appended, for as long as the log is
+  /// open. The sequence ends when it is closed.
+  public func entries(from index: LogIndex) -> LogEntries { LogEntries(log: self, from: index) }
+
+  // MARK: Waiting
+
+  func wait(for milestone: Milestone) async throws(LogError) {
+    let number = Mutex<UInt64?>(nil)
+    let result = await withTaskCancellationHandler {
+      await withCheckedContinuation { (continuation: CheckedContinuation<Result<Void, LogError>, Never>) in
+        let registered = core.wait(.task(continuation), for: milestone)
+        number.withLock { $0 = registered }
+        // Cancelled before it was registered: the handler found nothing to cancel.
+        if let registered, Task.isCancelled { core.cancel(registered) }
+      }
+    } onCancel: {
+      if let registered = number.withLock({ $0 }) { core.cancel(registered) }
+    }
+    try result.get()
+  }
+
+  private func block(_ milestone: Milestone) throws(LogError) {
+    let waiter = ThreadWaiter()
+    core.wait(.thread(waiter), for: milestone)
+    try waiter.wait()
+  }
+
+  /// Waits on this thread, carrying the writer's jobs out on it while nobody else does.
+  private func finishBlocking(_ milestone: Milestone) throws(LogError) {
+    while true {
+      let outcome = core.state.withLock { $0.outcome(of: milestone) }
+      if let outcome { return try outcome.get() }
+      // The writer thread is awake, or somebody else has a job out: wait for them.
+      let isIdle = core.state.withLock { !$0.writerIsAwake }
+      if isIdle, core.runJob(.writer) { continue }
+      core.wakeWriter()
+      return try block(milestone)
+    }
+  }
+}
+
+/// The entries of a log, followed as it grows.
+public struct LogEntries: AsyncSequence, Sendable {
+  public typealias Element = Entry
+  let log: SegmentedLog
+  let from: LogIndex
+
+  public func makeAsyncIterator() -> Iterator { Iterator(log: log, next: from) }
+
+  /// Reads ahead by up to a mebibyte.
+  public struct Iterator: AsyncIteratorProtocol {
+    private let log: SegmentedLog
+    private var next: LogIndex
+    private var buffer: [Entry] = []
+    private var position = 0
+
+    init(log: SegmentedLog, next: LogIndex) {
+      self.log = log
+      self.next = next
+    }
+
+    public mutating func next() async throws(LogError) -> Entry? {
+      if position == buffer.count {
+        do {
+          try await log.wait(for: .readable(next))
+        } catch where error.code == .closed {
+          return nil
+        }
+        buffer = try log.read(next...LogIndex.max)
+        position = 0
+      }
+      defer { position += 1 }
+      next = buffer[position].index + 1
+      return buffer[position]
+    }
+
+    public mutating func next(
+      isolation actor: isolated (any Actor)?
+    ) async throws(LogError) -> Entry? {
+      try await next()
+    }
+  }
+}
