@@ -226,7 +226,7 @@ extension LogEngine {
   mutating func failed(_ work: BackgroundWork, _ error: StorageError) {
     let cause = LogError(writing: error)
     guard cause.code == .diskFull else {
-      poison(cause, [])
+      poison(cause)
       return
     }
     switch work {
@@ -243,7 +243,7 @@ extension LogEngine {
     case .seal:
       background.sealFailed = true
     case .remove, .clean:
-      poison(LogError(poisoning: error), [])
+      poison(LogError(poisoning: error))
     }
   }
 }

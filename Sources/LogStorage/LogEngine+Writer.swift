@@ -21,6 +21,9 @@ enum WriterWork {
   /// A batch or truncation; `syncs` when the job makes it durable as well.
   case frame(FramedWrite, tickets: ClosedRange<Ticket>, index: LogIndex, syncs: Bool)
   case marker(FramedWrite)
+  /// What a failed write may have left of a batch is taken away, before anybody is told that the
+  /// batch failed: a batch that failed never comes back.
+  case erase(tickets: ClosedRange<Ticket>, LogError)
   /// Everything up to the ordinal becomes durable.
   case sync(ordinal: UInt32, ticket: Ticket?)
   /// The log goes on in a new segment, for what waits at the head of the queue.
@@ -46,6 +49,10 @@ struct ManifestUpdate {
 extension LogEngine {
   mutating func nextWriterJob(now: Duration) -> DiskJob? {
     guard case .idle = writer else { return nil }
+    if let erasure {
+      self.erasure = nil
+      return eraseJob(erasure.tickets, erasure.cause)
+    }
     if background.releasesReserve { return start(.release, releaseSteps()) }
     if let work = interrupted {
       interrupted = nil
@@ -116,6 +123,17 @@ extension LogEngine {
     var steps: [DiskStep] = [.write(appender.fileName, write.bytes, at: write.offset)]
     if syncs { steps.append(.sync(appender.fileName)) }
     return start(.frame(write, tickets: tickets, index: last, syncs: syncs), steps)
+  }
+
+  private mutating func eraseJob(
+    _ tickets: ClosedRange<Ticket>, _ cause: LogError
+  ) -> DiskJob? {
+    var zeros = ByteWriter(capacity: Layout.page)
+    zeros.fill(0, count: Layout.page)
+    let file = appender.fileName
+    return start(
+      .erase(tickets: tickets, cause),
+      [.write(file, zeros.finish(), at: appender.end.offset), .sync(file)])
   }
 
   private mutating func markerJob() -> DiskJob? {
@@ -314,6 +332,8 @@ extension LogEngine {
     case .marker(let write):
       appender.commit(write)
       becomeDurable(through: appender.end.ordinal)
+    case .erase(let tickets, let cause):
+      failForWantOfSpace(cause, [tickets])
     case .sync(let ordinal, let ticket):
       if ticket != nil { _ = queue.removeFirst() }
       writtenTicket = ticket ?? writtenTicket
@@ -408,7 +428,7 @@ extension LogEngine {
   mutating func failed(_ work: WriterWork, _ error: StorageError) {
     let cause = LogError(writing: error)
     guard cause.code == .diskFull else {
-      poison(cause, work.tickets.map { [$0] } ?? [])
+      poison(cause)
       return
     }
     if error.path.hasSuffix(ManifestHeader.temporaryName), background.hasReserve {
@@ -422,20 +442,20 @@ extension LogEngine {
     case .frame(_, let tickets, _, _):
       // Part of the batch may lie behind the end of the log: the next one goes to a new segment.
       background.isTainted = true
-      failForWantOfSpace(cause, [tickets])
+      erasure = (tickets, cause)
     case .marker:
       background.isTainted = true
     case .roll, .cut:
       guard let spare = background.spare, error.path.hasSuffix(spare.name) else {
-        poison(LogError(poisoning: error), work.tickets.map { [$0] } ?? [])
+        poison(LogError(poisoning: error))
         return
       }
       // The spare did not get its name: it is no part of the log, and is made anew.
       background.debris.append(spare.name)
       background.spare = nil
       failForWantOfSpace(cause, [])
-    case .note, .compact, .close, .hardState, .sync, .release:
-      poison(LogError(poisoning: error), work.tickets.map { [$0] } ?? [])
+    case .note, .compact, .close, .hardState, .sync, .release, .erase:
+      poison(LogError(poisoning: error))
     }
   }
 
@@ -458,19 +478,7 @@ extension WriterWork {
     case .roll(_, let update), .cut(_, let update, _, _), .note(let update),
       .compact(let update, _, _), .close(let update, _):
       update
-    case .frame, .marker, .sync, .hardState, .release: nil
-    }
-  }
-
-  /// The requests that wait for this work.
-  fileprivate var tickets: ClosedRange<Ticket>? {
-    switch self {
-    case .frame(_, let tickets, _, _): tickets
-    case .sync(_, let ticket): ticket.map { $0...$0 }
-    case .cut(_, _, _, let ticket), .compact(_, _, let ticket), .hardState(_, _, let ticket),
-      .close(_, let ticket):
-      ticket...ticket
-    case .marker, .roll, .note, .release: nil
+    case .frame, .marker, .erase, .sync, .hardState, .release: nil
     }
   }
 }

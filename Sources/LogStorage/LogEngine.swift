@@ -48,6 +48,8 @@ public struct LogEngine: ~Copyable {
   // What is on its way.
   var nextJobNumber: UInt64 = 1
   var writer = WriterState.idle
+  /// A batch that failed for want of space, to be taken away before anybody is told.
+  var erasure: (tickets: ClosedRange<Ticket>, cause: LogError)?
   /// Work whose last steps are carried out again once the reserve is given up.
   var interrupted: WriterWork?
   var background = BackgroundState()
@@ -264,9 +266,12 @@ public struct LogEngine: ~Copyable {
     defer { checkInvariants() }
     if case .busy(let job, let work) = writer, job == id {
       writer = .idle
+      // What the other lane's failure has put in doubt is not believed any more.
+      guard poison == nil else { return }
       if let error { failed(work, error) } else { finished(work, now: now) }
     } else if case .busy(let job, let work)? = background.current, job == id {
       background.current = nil
+      guard poison == nil else { return }
       if let error { failed(work, error) } else { finished(work) }
     } else {
       preconditionFailure("a job was reported that is not out")
@@ -279,16 +284,21 @@ public struct LogEngine: ~Copyable {
   }
 
   /// Nothing on the disk is trusted from here on; everybody who waits is told.
-  mutating func poison(_ error: LogError, _ tickets: [ClosedRange<Ticket>]) {
+  mutating func poison(_ error: LogError) {
     guard poison == nil else { return }
     poison = error
-    failures.append(FailedRequests(tickets: tickets + queue.removeAll(), error: error))
+    // Also those whose job is out, and will not be believed.
+    let waiting = writtenTicket < lastTicket ? [writtenTicket + 1...lastTicket] : []
+    _ = queue.removeAll()
+    failures.append(FailedRequests(tickets: waiting, error: error))
   }
 
   func checkInvariants() {
     precondition(firstIndex <= durableIndex + 1, "the log begins behind what is durable")
     precondition(durableIndex <= writtenIndex, "durable before it was written")
-    precondition(writtenIndex <= lastIndex || !queue.isEmpty || !writer.isIdle, "written past the end")
+    // A truncation lowers the last index when it is taken, the written one when it is done.
+    let isSettled = queue.isEmpty && writer.isIdle && erasure == nil && poison == nil
+    precondition(!isSettled || writtenIndex == lastIndex, "written and taken entries differ")
     precondition(durableTicket <= writtenTicket, "durable before it was written")
     precondition(appender.durableOrdinal <= appender.end.ordinal, "durable past the end")
   }

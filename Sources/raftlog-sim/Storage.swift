@@ -28,6 +28,9 @@ struct Storage: ParsableCommand {
   @Flag(help: "Run every sequence of three operations under each seed.")
   var exhaustive = false
 
+  @Flag(help: "Fail every call to the disk, one after the other, in place of crashes.")
+  var faults = false
+
   @Option(help: "Sequences drawn a seed.")
   var sequences = 40
 
@@ -83,6 +86,11 @@ struct Storage: ParsableCommand {
         explorer.explore(StorageExplorer.sequence(number))
         if explorer.report.failures.count >= 5 { break }
       }
+    } else if faults {
+      for _ in 0..<sequences {
+        explorer.exploreFaults(explorer.randomSequence())
+        if explorer.report.failures.count >= 5 { break }
+      }
     } else {
       for _ in 0..<sequences {
         explorer.explore(explorer.randomSequence())
@@ -99,6 +107,8 @@ struct Storage: ParsableCommand {
     print("crash points        \(report.crashPoints)")
     print("distinct states     \(report.states)")
     print("  during recovery   \(report.statesInRecovery)")
+    print("failed calls        \(report.faults)")
+    print("  power cuts after  \(report.faultStates)")
     print("findings            \(report.failures.count)")
     print("states a second     \(Int(Double(report.states) / max(seconds, 0.001)))")
     for (row, count) in report.verdicts.sorted(by: { $0.key < $1.key }) {

@@ -12,6 +12,8 @@ import SystemPackage
 public enum SimulatedFault: Sendable, Hashable {
   /// The n-th changing call from now fails, and has done nothing.
   case fail(call: Int, errno: Int32)
+  /// Every changing call from the n-th on fails, and does nothing.
+  case failForGood(from: Int, errno: Int32)
   /// The n-th write from now writes half of its bytes, then fails.
   case shortWrite(call: Int)
   /// The n-th sync from now fails; afterwards the pages count as clean: the next sync succeeds and
@@ -29,9 +31,10 @@ public final class SimulatedDisk: StorageDirectory, @unchecked Sendable {
   public var faults: [SimulatedFault] = []
   /// Bytes that all files may take; nil for no limit.
   public var capacity: Int?
-  private var changes = 0
-  private var writes = 0
-  private var syncs = 0
+  /// Calls so far, for placing faults.
+  private(set) var changes = 0
+  private(set) var writes = 0
+  private(set) var syncs = 0
   private var isHeld = false
 
   init(_ state: DiskState = DiskState()) { self.state = state }
@@ -48,6 +51,9 @@ public final class SimulatedDisk: StorageDirectory, @unchecked Sendable {
     changes += 1
     for fault in faults {
       if case .fail(let call, let errno) = fault, call == changes {
+        throw StorageError(operation, path: "\(path)/\(name)", errno: Errno(rawValue: errno))
+      }
+      if case .failForGood(let first, let errno) = fault, changes >= first {
         throw StorageError(operation, path: "\(path)/\(name)", errno: Errno(rawValue: errno))
       }
     }

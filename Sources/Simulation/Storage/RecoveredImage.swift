@@ -20,7 +20,9 @@ struct RecoveredImage {
     do {
       plan = try LogOpener.open(disk, options: options, seed: seed)
     } catch {
-      throw SimulationFailure(description: "the log does not open: \(error)")
+      throw SimulationFailure(
+        description: "the log does not open: \(error)",
+        isRefusedOpening: error.storageError != nil)
     }
     return RecoveredImage(plan: plan, model: try read(disk))
   }

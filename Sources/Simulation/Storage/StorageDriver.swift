@@ -18,6 +18,13 @@ public enum StorageOperation: String, Sendable, CaseIterable {
 /// A finding of the simulation: what was expected, and what was there.
 public struct SimulationFailure: Error, Sendable, CustomStringConvertible {
   public var description: String
+  /// True when the log did not open because a call failed.
+  var isRefusedOpening = false
+
+  init(description: String, isRefusedOpening: Bool = false) {
+    self.description = description
+    self.isRefusedOpening = isRefusedOpening
+  }
 }
 
 final class StorageDriver {
@@ -33,6 +40,9 @@ final class StorageDriver {
   private var states: [(model: LogModel, ticket: Ticket)] = [(LogModel(), 0)]
   private var hardStates: [(state: HardState, ticket: Ticket)] = [(HardState(), 0)]
   private var payloadNumber = 0
+  /// True when the disk has faults: requests may fail, and the log may stop.
+  var expectsFailures = false
+  private(set) var isPoisoned = false
   /// Told what a crash may leave, whenever that changes.
   var onExpectation: ((Expectation) -> Void)?
 
@@ -60,6 +70,8 @@ final class StorageDriver {
   /// Does one operation, and lets the disk work go some way, or all the way.
   func perform(_ operation: StorageOperation) throws(SimulationFailure) {
     if engine == nil { try open() }
+    // A log that stopped refuses everything; somebody restarts it.
+    if isPoisoned { return try kill() }
     switch operation {
     case .append: try append(bytes: 40)
     case .batch:
@@ -81,7 +93,11 @@ final class StorageDriver {
       return
     }
     // Whether the next request comes before the disk is done with this one is up to chance.
-    if random.next() % 4 == 0 { try pump(steps: Int(random.next() % 4)) } else { try pump() }
+    if !expectsFailures, random.next() % 4 == 0 {
+      try pump(steps: Int(random.next() % 4))
+    } else {
+      try pump()
+    }
   }
 
   /// Closes the log and opens it again.
@@ -158,6 +174,8 @@ final class StorageDriver {
     try request { (engine) throws(LogError) in _ = try engine.close() }
     try pump()
     guard engine!.engine.isClosed else {
+      // A log that stopped does not close cleanly; it is restarted.
+      if isPoisoned { return try kill() }
       throw SimulationFailure(description: "closing did not come to an end")
     }
     engine = nil
@@ -165,9 +183,15 @@ final class StorageDriver {
   }
 
   private func kill() throws(SimulationFailure) {
-    engine = nil
-    reset()
+    crash()
     try open()
+  }
+
+  /// The process is gone; the disk has what it has.
+  func crash() {
+    engine = nil
+    isPoisoned = false
+    reset()
   }
 
   private func reset() {
@@ -215,11 +239,23 @@ final class StorageDriver {
   private func step(_ lane: Lane) throws(SimulationFailure) {
     guard let done = lane == .writer ? writer.step() : background.step() else { return }
     engine!.engine.completed(done.id, done.error, now: now)
-    let failures = engine!.engine.takeFailures()
-    if let failure = failures.first {
-      throw SimulationFailure(description: "a request failed: \(failure.error)")
+    for failure in engine!.engine.takeFailures() {
+      guard expectsFailures else {
+        throw SimulationFailure(description: "a request failed: \(failure.error)")
+      }
+      giveUp(failure)
     }
+    isPoisoned = engine!.engine.poison != nil
     acknowledge()
+  }
+
+  /// Takes back what failed. After a failed sync nobody knows: the states stay possible.
+  private func giveUp(_ failure: FailedRequests) {
+    guard failure.error.code != .poisoned else { return }
+    for tickets in failure.tickets {
+      states.removeAll { $0.ticket > 0 && tickets.contains($0.ticket) }
+    }
+    onExpectation?(expectation)
   }
 
   /// Forgets the states that can no longer be the recovered one.

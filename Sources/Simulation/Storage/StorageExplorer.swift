@@ -19,6 +19,9 @@ public struct StorageReport: Sendable {
   public var states = 0
   /// Of these, images of a crash during the recovery from another crash.
   public var statesInRecovery = 0
+  /// Failures of a call that were tried, and images of a power cut after them.
+  public var faults = 0
+  public var faultStates = 0
   /// Images per row of the decision table.
   public var verdicts: [String: Int] = [:]
   public var failures: [String] = []
@@ -30,6 +33,8 @@ public struct StorageReport: Sendable {
     crashPoints += other.crashPoints
     states += other.states
     statesInRecovery += other.statesInRecovery
+    faults += other.faults
+    faultStates += other.faultStates
     verdicts.merge(other.verdicts, uniquingKeysWith: +)
     failures += other.failures
   }
@@ -55,11 +60,11 @@ private final class CrashRecord {
 
 public final class StorageExplorer {
   private let exploration: StorageExploration
-  private let options: EngineOptions
+  let options: EngineOptions
   private var random: SplitMix64
   private let seed: UInt64
   private var seen: Set<UInt64> = []
-  public private(set) var report = StorageReport()
+  public internal(set) var report = StorageReport()
   private var operations: [StorageOperation] = []
 
   public init(seed: UInt64, exploration: StorageExploration = StorageExploration()) {
@@ -168,10 +173,16 @@ public final class StorageExplorer {
     try driver.finish()
   }
 
+  func drawSeed() -> UInt64 { random.next() }
+
   private func fail(_ failure: SimulationFailure, image: DiskImage?) {
-    let names = operations.map(\.rawValue).joined(separator: " ")
     let files = image?.files.map { "\($0.name):\($0.content.count)" }.joined(separator: " ") ?? ""
-    report.failures.append("seed \(seed), [\(names)]: \(failure) {\(files)}")
+    fail(failure, operations, files)
+  }
+
+  func fail(_ failure: SimulationFailure, _ operations: [StorageOperation], _ where_: String) {
+    let names = operations.map(\.rawValue).joined(separator: " ")
+    report.failures.append("seed \(seed), [\(names)]: \(failure) {\(where_)}")
   }
 }
 

@@ -1,0 +1,47 @@
+// walinspect explain: for every finding the row of the table that fired, why, and where.
+
+import ArgumentParser
+import Recovery
+
+struct Explain: InspectCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Explains every finding: row, evidence, file, byte offset, entries, and what is done.")
+
+  @OptionGroup var subject: SubjectOptions
+
+  func inspect(_ output: inout Output) throws -> ExitStatus {
+    let inspection = try Inspection(subject.path, depth: .everything, label: "reading")
+    if subject.json {
+      for finding in inspection.findings {
+        try output.line(FindingReport(finding).json(format: Self.format))
+      }
+      try output.line(summary(inspection))
+      return .clean
+    }
+    for finding in inspection.findings {
+      for line in FindingReport(finding).lines(on: .output) { try output.line(line) }
+      try output.line()
+    }
+    let live = inspection.isLive ? ", beside a live writer" : ""
+    let count = inspection.findings.count
+    try output.line(
+      count == 0
+        ? "nothing was found: every byte is what it should be\(live)"
+        : Wording.count(count, "finding", "findings") + live
+          + (inspection.findings.contains(where: \.verdict.refusesOpening)
+            ? "; the log does not open: `walinspect repair` shows what can be done" : ""))
+    return .clean
+  }
+
+  private static let format = "walinspect.explain/1"
+
+  private func summary(_ inspection: Inspection) -> JSONWriter {
+    var json = JSONWriter(format: Self.format)
+    json.field("type", "summary")
+    json.field("path", subject.path)
+    json.field("findings", inspection.findings.count)
+    json.field("isLive", inspection.isLive)
+    json.field("opens", !inspection.findings.contains(where: \.verdict.refusesOpening))
+    return json
+  }
+}

@@ -1,0 +1,48 @@
+// FindingReport: a finding in full, as text and as JSON.
+
+import Recovery
+
+struct FindingReport {
+  private let finding: Finding
+
+  init(_ finding: Finding) { self.finding = finding }
+
+  func json(format: String) -> JSONWriter {
+    var json = JSONWriter(format: format)
+    json.field("type", "finding")
+    json.field("row", finding.verdict.rawValue)
+    json.field("title", finding.verdict.title)
+    json.field("severity", ExitStatus(finding.verdict.severity).word)
+    json.field("refusesOpening", finding.verdict.refusesOpening)
+    json.field("file", finding.file)
+    json.field("offset", finding.offset)
+    json.field("firstIndex", finding.firstIndex)
+    json.field("lastIndex", finding.lastIndex)
+    json.field("detail", finding.detail)
+    json.field("action", finding.verdict.action)
+    json.object("evidence") { json in
+      json.field("kind", finding.evidence.kind)
+      for fact in finding.evidence.facts { json.field(fact.name, fact.value) }
+    }
+    return json
+  }
+
+  /// The finding as lines: row and title, place, evidence, what is done.
+  func lines(on terminal: Terminal) -> [String] {
+    let verdict = finding.verdict
+    let tone: Tone = verdict.severity >= .damaged ? .bad : .warning
+    var lines = [terminal.paint("@\(verdict.rawValue) \(verdict.title)", tone)]
+    lines.append("  file      \(Wording.escaped(finding.file))" + place)
+    if finding.firstIndex != nil { lines.append("  entries   \(finding.indices ?? "none")") }
+    if !finding.detail.isEmpty { lines.append("  found     \(Wording.escaped(finding.detail))") }
+    for (i, fact) in finding.evidence.facts.enumerated() {
+      lines.append((i == 0 ? "  evidence  " : "            ") + fact.words)
+      lines[lines.count - 1] += terminal.paint(" (\(fact.name): \(fact.value))", .faint)
+    }
+    lines.append("  severity  \(ExitStatus(verdict.severity).word)")
+    lines.append("  opening   \(verdict.action)")
+    return lines
+  }
+
+  private var place: String { finding.offset.map { ", byte \($0)" } ?? "" }
+}

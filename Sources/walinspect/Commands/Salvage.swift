@@ -1,0 +1,106 @@
+// walinspect salvage: every entry that can still be read, past all damage.
+//
+// What must always hold: what is written was verified; what is missing is said, range by range.
+
+import ArgumentParser
+import LogFormat
+import Recovery
+import SystemPackage
+
+struct Salvage: InspectCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Writes every readable entry to a file, past damage, and says what is missing.",
+    discussion: """
+      Payloads are written one a line as they are, or as JSON with --json. Gaps are told on \
+      standard error. Without a manifest the segments are read in the order of their headers. Exit \
+      status: 0 nothing is missing; 2 there are gaps.
+      """)
+
+  @OptionGroup var subject: SubjectOptions
+
+  @Option(help: "The file to write, which must not exist yet, or - for standard output.")
+  var to: String
+
+  func inspect(_ output: inout Output) throws -> ExitStatus {
+    let whole = try Inspection(subject.path)
+    let inspection = try whole.readable()
+    let target = try Self.target(to)
+    var salvaged = Output(target, name: to == "-" ? "standard output" : to)
+    let sum = try salvage(inspection, to: &salvaged)
+    try salvaged.flush()
+    if to != "-" { try Self.finish(target, name: to) }
+    for file in whole.evidence.unknown where file.content == .continues {
+      Output.complain(
+        "\(file.file.name) continues the log and is not in the manifest: salvage it by its own name")
+    }
+    let written = Wording.count(sum.entries, "entry", "entries")
+    let gaps = Wording.count(sum.gaps, "gap", "gaps")
+    Output.complain("\(written) written, \(sum.gaps == 0 ? "nothing is missing" : gaps)")
+    return sum.gaps == 0 ? .clean : .damaged
+  }
+
+  private struct Sum {
+    var entries: UInt64 = 0
+    var gaps = 0
+  }
+
+  private func salvage(_ inspection: Inspection, to output: inout Output) throws -> Sum {
+    let view = try inspection.view()
+    let progress = ProgressLine("salvaging")
+    var sum = Sum()
+    var next = view.firstIndex
+    let count = Int(clamping: view.lastIndex &- view.firstIndex)
+    while next <= view.lastIndex {
+      var found: [Entry] = []
+      // The visitor cannot borrow what is inout here, so it hands out some batches at a time.
+      try view.replay(
+        from: next,
+        onDamage: { damage in
+          sum.gaps += 1
+          progress.clear()
+          Output.complain(damage.message)
+        },
+        into: { entries in
+          found += entries
+          return found.count < Self.entriesAtOnce
+        })
+      for entry in found { try print(entry, to: &output) }
+      sum.entries += UInt64(found.count)
+      guard let last = found.last?.index else { break }
+      next = last + 1
+      progress.show(Int(clamping: next - view.firstIndex), of: count)
+    }
+    return sum
+  }
+
+  private static let entriesAtOnce = 4096
+
+  private func print(_ entry: Entry, to output: inout Output) throws {
+    if subject.json {
+      try output.line(JSONWriter(format: "walinspect.salvage/1", entry: entry))
+    } else {
+      try output.line(entry.payload)
+    }
+  }
+
+  private static func target(_ name: String) throws -> FileDescriptor {
+    if name == "-" { return .standardOutput }
+    do {
+      return try FileDescriptor.open(
+        name, .writeOnly, options: [.create, .exclusiveCreate], permissions: [.ownerReadWrite])
+    } catch Errno.fileExists {
+      throw Failure(
+        .inputOutput, "\(name) exists, and nothing is overwritten: name another file with --to")
+    } catch {
+      throw Failure(.inputOutput, "cannot create \(name): \(error); name another file with --to")
+    }
+  }
+
+  private static func finish(_ file: FileDescriptor, name: String) throws {
+    do {
+      try file.close()
+    } catch {
+      throw Failure(.inputOutput, "cannot close \(name): \(error); it may be incomplete")
+    }
+  }
+}

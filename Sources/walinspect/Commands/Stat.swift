@@ -1,0 +1,236 @@
+// walinspect stat: a log on one screen.
+
+import ArgumentParser
+import LogFormat
+import Recovery
+
+struct Stat: InspectCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Sums a log up: identity, entries, terms, bytes, state, and a picture of it all.")
+
+  @OptionGroup var subject: SubjectOptions
+
+  @Flag(help: "Read every byte, and not only what opening the log reads.")
+  var deep = false
+
+  func inspect(_ output: inout Output) throws -> ExitStatus {
+    let inspection = try Inspection(subject.path, depth: deep ? .everything : .opening)
+    let sum = try LogSum(inspection, isDeep: deep)
+    if subject.json {
+      try output.line(sum.json)
+    } else {
+      let width = sum.lines.map(\.0.count).max() ?? 0
+      for (name, value) in sum.lines {
+        try output.line(Terminal.output.paint(name.padded(width + 2), .heading) + value)
+      }
+      try sum.printPicture(to: &output, on: .output)
+    }
+    return .clean
+  }
+}
+
+/// Everything that `stat` shows.
+private struct LogSum {
+  private let inspection: Inspection
+  private let isDeep: Bool
+  private let segments: [SegmentSummary]
+  private let terms: [TermSpan]
+  /// All segments in the order of the log, then prepared space.
+  private let strip: Strip
+  /// Bytes on the disk by what they are for.
+  private let bytes: [(String, Int)]
+  private let lastIndex: LogIndex
+
+  init(_ inspection: Inspection, isDeep: Bool) throws {
+    self.inspection = inspection
+    self.isDeep = isDeep
+    segments = try inspection.summaries()
+    let files = try inspection.otherFiles()
+    terms = TermSpan.spans(of: segments, from: inspection.manifest)
+    var strip = Strip()
+    for segment in segments { strip.append(segment.strip) }
+    for file in files where file.kind == .spare { strip.append(.free, file.bytes) }
+    self.strip = strip
+    lastIndex = segments.last?.lastIndex ?? 0
+    var entries = Strip()
+    for segment in segments { entries.append(segment.strip) }
+    var bytes = Use.allCases.filter { $0 != .missing }.map { ($0.name, entries.bytes(of: $0)) }
+    for kind in OtherFile.Kind.allCases {
+      bytes.append((kind.rawValue, files.reduce(0) { $0 + ($1.kind == kind ? $1.bytes : 0) }))
+    }
+    self.bytes = bytes
+  }
+
+  private var firstIndex: LogIndex { inspection.manifest?.firstIndex ?? 1 }
+  private var entryCount: LogIndex { lastIndex < firstIndex ? 0 : lastIndex - firstIndex + 1 }
+
+  private var vote: VoteFile? {
+    inspection.evidence.votes.compactMap(\.file).max { $0.generation < $1.generation }
+  }
+
+  /// Whether the log was closed; nil while it is open.
+  private var isClosed: Bool? { inspection.isLive ? nil : inspection.manifest?.isClosed }
+
+  private var states: [(String, Int)] {
+    let order: [SegmentSummary.State] = [.sealed, .ended, .cut, .active, .damaged, .missing]
+    return order.map { state in
+      (state.rawValue, segments.count { $0.state == state })
+    }
+  }
+
+  // MARK: For scripts
+
+  var json: JSONWriter {
+    var json = JSONWriter(format: "walinspect.stat/1")
+    let manifest = inspection.manifest
+    json.field("path", inspection.path)
+    json.field("isDetachedSegment", inspection.isDetached)
+    json.field("group", manifest?.group.description)
+    json.field("incarnation", inspection.isDetached ? nil : manifest?.incarnation.description)
+    json.field("firstIndex", firstIndex)
+    json.field("lastIndex", lastIndex)
+    json.field("entries", entryCount)
+    json.objects("terms", terms) { json, span in
+      json.field("firstIndex", span.firstIndex)
+      json.field("lastIndex", span.lastIndex)
+      json.field("term", span.term)
+    }
+    directoryFields(&json)
+    json.field("segments", segments.count)
+    json.object("segmentStates") { json in
+      for (name, count) in states { json.field(name, count) }
+    }
+    json.object("bytes") { json in
+      for (name, count) in bytes { json.field(name, count) }
+    }
+    json.field("isLive", inspection.isLive)
+    json.field("verdict", ExitStatus(inspection.severity).word)
+    json.field("findings", inspection.findings.count)
+    return json
+  }
+
+  /// What only a directory has.
+  private func directoryFields(_ json: inout JSONWriter) {
+    guard !inspection.isDetached else { return }
+    let manifest = inspection.manifest
+    json.objects("boots", manifest?.boots ?? []) { json, boot in
+      json.field("counter", boot.counter)
+      json.field("random", Hex.string(boot.random))
+    }
+    if let vote {
+      json.object("hardState") { json in
+        json.field("term", vote.state.term)
+        json.field("vote", vote.state.vote)
+        json.field("generation", vote.generation)
+      }
+    }
+    json.field("manifestEdit", inspection.evidence.manifest?.number)
+    if let isClosed { json.field("isClosed", isClosed) }
+  }
+
+  // MARK: For people
+
+  var lines: [(String, String)] {
+    let manifest = inspection.manifest
+    var lines = [
+      ("log", Wording.escaped(inspection.path) + (inspection.isDetached ? ", one segment" : "")),
+      ("group", manifest?.group.description ?? "unknown: the manifest is gone"),
+    ]
+    if !inspection.isDetached { lines += directoryLines }
+    lines += [
+      ("entries", entriesLine),
+      ("terms", termsLine),
+      ("segments", segmentsLine),
+      ("disk", diskLine),
+      ("verdict", verdictLine),
+    ]
+    return lines
+  }
+
+  private var directoryLines: [(String, String)] {
+    let manifest = inspection.manifest
+    let boots = manifest?.boots ?? []
+    let lastBoot = boots.last.map { "number \($0.counter) (\(Hex.string($0.random)))" } ?? "none"
+    let copies = inspection.evidence.manifests.count { $0.scan != nil }
+    let edit = inspection.evidence.manifest.map {
+      "edit \($0.number), \(copies == 2 ? "both copies" : "one copy only")"
+    }
+    return [
+      ("incarnation", manifest?.incarnation.description ?? "unknown"),
+      ("last boot", lastBoot),
+      ("writer", writerLine),
+      ("hard state", hardStateLine),
+      ("manifest", edit ?? "gone"),
+    ]
+  }
+
+  private var writerLine: String {
+    switch isClosed {
+    case nil: inspection.isLive ? "at work" : "none"
+    case true?: "none; the log was closed"
+    case false?: "none; the log was not closed"
+    }
+  }
+
+  private var hardStateLine: String {
+    guard let vote else { return "unknown: no vote file is readable" }
+    let given = vote.state.vote.map { "vote for \($0)" } ?? "no vote"
+    return "term \(vote.state.term), \(given), generation \(vote.generation)"
+  }
+
+  private var entriesLine: String {
+    guard entryCount > 0 else { return "none; the next has index \(max(lastIndex, firstIndex - 1) + 1)" }
+    let compacted = firstIndex > 1 && !inspection.isDetached ? ", compacted below" : ""
+    return Wording.indices(firstIndex, lastIndex)
+      + " (\(Wording.count(entryCount, "entry", "entries"))\(compacted))"
+  }
+
+  private var termsLine: String {
+    guard let first = terms.first, let last = terms.last else { return "none" }
+    if terms.count == 1 { return "\(first.term)" }
+    return "\(first.term) to \(last.term), in \(Wording.count(terms.count)) runs"
+  }
+
+  private var segmentsLine: String {
+    let parts = states.filter { $0.1 > 0 }.map { "\(Wording.count($0.1)) \($0.0)" }
+    return Wording.count(segments.count)
+      + (parts.isEmpty ? "" : ": " + parts.joined(separator: ", "))
+  }
+
+  private var diskLine: String {
+    let parts = bytes.filter { $0.1 > 0 }.map { "\($0.0) \(Wording.bytes($0.1))" }
+    return Wording.bytes(bytes.reduce(0) { $0 + $1.1 })
+      + (parts.isEmpty ? "" : ": " + parts.joined(separator: ", "))
+  }
+
+  private var verdictLine: String {
+    let severity = inspection.severity
+    let tone: Tone = severity == .clean ? .good : severity == .mended ? .warning : .bad
+    let live = inspection.isLive ? " (live)" : ""
+    let count = inspection.findings.count
+    let findings =
+      count == 0 ? "" : ": " + Wording.count(count, "finding", "findings") + ", see explain"
+    let reach = isDeep ? "" : ", as far as opening reads; verify reads everything"
+    return Terminal.output.paint(ExitStatus(severity).word, tone) + live + findings + reach
+  }
+
+  /// The whole directory as one bar, with the log's first and last index under its ends.
+  func printPicture(to output: inout Output, on terminal: Terminal) throws {
+    guard strip.bytes > 0 else { return }
+    let width = terminal.width - 2
+    let first = entryCount > 0 ? "\(segments.first?.firstIndex ?? firstIndex)" : ""
+    let last = entryCount > 0 ? "\(lastIndex)" : ""
+    try output.line()
+    try output.line(" " + terminal.picture(strip.cells(width)))
+    let ruler = first + last.leading(width - first.count - tailCells(width))
+    if !ruler.allSatisfy({ $0 == " " }) { try output.line(" " + terminal.paint(ruler, .faint)) }
+    try output.line(" " + terminal.legend(strip.stretches.map(\.use)))
+  }
+
+  /// Cells behind the log's last entry: the last index stands where the entries end.
+  private func tailCells(_ width: Int) -> Int {
+    let cells = strip.cells(width)
+    let tail = cells.reversed().prefix { $0 == .free || $0 == .cut }.count
+    return min(tail, width - 2 * "\(lastIndex)".count - 1)
+  }
+}

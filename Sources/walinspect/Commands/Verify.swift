@@ -1,0 +1,90 @@
+// walinspect verify: reads every byte and says in one line, and one number, what it is worth.
+
+import ArgumentParser
+import Recovery
+
+struct Verify: InspectCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Checks every byte of a log; ends with a line of verdict.",
+    discussion: """
+      Exit status, the highest that was found: 0 clean; 1 opening mends it, and nothing \
+      acknowledged is touched; 2 damaged; 3 something is lost; 4 written by a newer program, or \
+      another group's; 5 I/O error; 66 no log there.
+      """)
+
+  @OptionGroup var subject: SubjectOptions
+
+  func inspect(_ output: inout Output) throws -> ExitStatus {
+    let inspection: Inspection
+    do {
+      inspection = try Inspection(subject.path, depth: .everything, label: "verifying")
+    } catch {
+      let failure = Failure(error)
+      try printVerdict(failure.status, isLive: false, findings: 0, to: &output)
+      throw failure
+    }
+    let status = Self.status(of: inspection)
+    for finding in inspection.findings {
+      if subject.json {
+        try output.line(FindingReport(finding).json(format: Self.format))
+      } else {
+        try output.line(Wording.escaped("\(finding)"))
+      }
+    }
+    try printNotes(inspection, to: &output)
+    try printVerdict(
+      status, isLive: inspection.isLive, findings: inspection.findings.count, to: &output)
+    return status
+  }
+
+  private static let format = "walinspect.verify/1"
+
+  /// The gravest of what was found. A device that does not deliver is worse than what it hides.
+  private static func status(of inspection: Inspection) -> ExitStatus {
+    let isUnreadable = inspection.findings.contains { finding in
+      if case .segmentBreak(let facts) = finding.evidence { facts.shape == .unreadable } else { false }
+    }
+    return isUnreadable ? .inputOutput : ExitStatus(inspection.severity)
+  }
+
+  /// What is wrong and harms nobody: bytes that fill a frame up to its page.
+  private func printNotes(_ inspection: Inspection, to output: inout Output) throws {
+    for segment in inspection.segments {
+      let name = inspection.fileName(segment.record)
+      for offset in segment.scan?.paddingDamage ?? [] {
+        if subject.json {
+          var json = JSONWriter(format: Self.format)
+          json.field("type", "note")
+          json.field("file", name)
+          json.field("offset", offset)
+          json.field("detail", "the padding of this frame is not what was written: harmless")
+          try output.line(json)
+        } else {
+          try output.line(
+            "note: \(Wording.escaped(name)): the padding of the frame at byte \(offset) is not what "
+              + "was written: harmless")
+        }
+      }
+    }
+  }
+
+  private func printVerdict(
+    _ status: ExitStatus, isLive: Bool, findings: Int, to output: inout Output
+  ) throws {
+    if subject.json {
+      var json = JSONWriter(format: Self.format)
+      json.field("type", "verdict")
+      json.field("path", subject.path)
+      json.field("verdict", status.word)
+      json.field("status", status.rawValue)
+      json.field("isLive", isLive)
+      json.field("findings", findings)
+      try output.line(json)
+      return
+    }
+    let tone: Tone = status == .clean ? .good : status == .mended ? .warning : .bad
+    let count = findings == 0 ? "" : ": " + Wording.count(findings, "finding", "findings")
+    try output.line(
+      "verdict: " + Terminal.output.paint(status.word, tone) + (isLive ? " (live)" : "") + count)
+  }
+}

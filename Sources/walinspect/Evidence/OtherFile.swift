@@ -1,0 +1,100 @@
+// OtherFile: a file of the directory that is no segment of the log, and what it is.
+
+import LogFormat
+import Recovery
+import StorageIO
+
+struct OtherFile {
+  enum Kind: String, CaseIterable {
+    case manifest, vote, lock, reserve, spare
+    /// Work that was not finished: opening removes it.
+    case leftover
+    /// A file that looks like a segment, and that the manifest does not name.
+    case unknown
+    case quarantine
+    /// None of the log's.
+    case stranger
+  }
+
+  var kind: Kind
+  /// Relative to the directory.
+  var name: String
+  var bytes: Int
+  /// What there is to say about it.
+  var note: String
+}
+
+extension Inspection {
+  /// Everything that is not a segment of the log, in a fixed order.
+  func otherFiles() throws -> [OtherFile] {
+    guard !isDetached else { return [] }
+    let known = evidence.files.compactMap { knownFile($0) }
+    let unknown = evidence.unknown.map { file in
+      OtherFile(
+        kind: Self.kind(file), name: file.file.name, bytes: file.file.size,
+        note: file.file.name.hasPrefix("spare-") ? "prepared for a next segment" : file.detail)
+    }
+    let strangers = evidence.strangers.map {
+      OtherFile(kind: .stranger, name: $0.name, bytes: $0.size, note: "none of the log's")
+    }
+    return known + unknown + (try quarantined()) + strangers
+  }
+
+  private static func kind(_ file: UnknownEvidence) -> OtherFile.Kind {
+    if file.file.name.hasPrefix("spare-") { return .spare }
+    return Verdict.decide(.unknown(file.content)) == .leftover ? .leftover : .unknown
+  }
+
+  private func knownFile(_ file: FileInfo) -> OtherFile? {
+    let names = DirectoryEvidence.Names.self
+    if let i = ManifestHeader.names.firstIndex(of: file.name) {
+      return OtherFile(
+        kind: .manifest, name: file.name, bytes: file.size, note: note(evidence.manifests[i]))
+    }
+    if let i = VoteFile.names.firstIndex(of: file.name) {
+      return OtherFile(
+        kind: .vote, name: file.name, bytes: file.size, note: note(evidence.votes[i]))
+    }
+    switch file.name {
+    case names.lock:
+      let note = isLive ? "held by a writer" : "held by nobody"
+      return OtherFile(kind: .lock, name: file.name, bytes: file.size, note: note)
+    case names.reserve:
+      return OtherFile(
+        kind: .reserve, name: file.name, bytes: file.size, note: "space for recovery on a full disk")
+    default: return nil
+    }
+  }
+
+  private func note(_ copy: ManifestCopy) -> String {
+    switch copy {
+    case .missing: "gone since the directory was listed"
+    case .unusable(let error), .unsupported(let error): error.message
+    case .usable(let scan):
+      "edit \(scan.number)" + (scan.isClean ? "" : ", damaged behind it")
+    }
+  }
+
+  private func note(_ copy: VoteCopy) -> String {
+    switch copy {
+    case .missing: "gone since the directory was listed"
+    case .unusable(let error), .unsupported(let error): error.message
+    case .usable(let file): "generation \(file.generation), term \(file.state.term)"
+    }
+  }
+
+  /// What was set aside.
+  private func quarantined() throws -> [OtherFile] {
+    let name = DirectoryEvidence.Names.quarantine
+    let files: [FileInfo]
+    do throws(StorageError) {
+      files = try POSIXDirectory(path: "\(path)/\(name)").list()
+    } catch where error.isNotFound || error.errno == .notDirectory {
+      return []
+    }
+    return files.map {
+      OtherFile(
+        kind: .quarantine, name: "\(name)/\($0.name)", bytes: $0.size, note: "set aside, not read")
+    }
+  }
+}

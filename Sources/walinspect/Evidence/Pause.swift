@@ -1,0 +1,14 @@
+// Pause: waiting a moment for another process, of which the file system tells us nothing.
+
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
+
+enum Pause {
+  /// poll(2) on nothing: gives the processor away for so long.
+  static func milliseconds(_ count: Int32) { _ = unsafe poll(nil, 0, count) }
+}

@@ -1,0 +1,104 @@
+// Wording: numbers and foreign bytes as people read them. Pure.
+//
+// What must always hold: nothing that came from a disk reaches a terminal as a control character.
+
+import ByteBuffers
+import LogFormat
+
+enum Wording {
+  /// Digits in groups of three.
+  static func count(_ value: some BinaryInteger) -> String {
+    let digits = String(value.magnitude)
+    var result = value < 0 ? "-" : ""
+    for (i, digit) in digits.enumerated() {
+      if i > 0, (digits.count - i) % 3 == 0 { result.append(",") }
+      result.append(digit)
+    }
+    return result
+  }
+
+  /// A number of things, in words: one batch, 3 batches.
+  static func count(_ value: some BinaryInteger, _ one: String, _ many: String) -> String {
+    "\(count(value)) \(value == 1 ? one : many)"
+  }
+
+  /// Bytes in the largest binary unit of which there is at least one, with one decimal.
+  static func bytes(_ value: Int) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
+    var unit = 0
+    var scaled = value.magnitude
+    // Tenths are rounded down: a file that is not quite full never looks full.
+    var tenths: UInt = 0
+    while scaled >= 1024, unit + 1 < units.count {
+      tenths = (scaled % 1024) * 10 / 1024
+      scaled /= 1024
+      unit += 1
+    }
+    return unit == 0 ? "\(value) B" : "\(scaled).\(tenths) \(units[unit])"
+  }
+
+  /// The indices of a range that may be empty.
+  static func indices(_ first: LogIndex, _ last: LogIndex) -> String {
+    if last < first { return "none" }
+    return first == last ? "\(first)" : "\(first)-\(last)"
+  }
+
+  /// Bytes as text in which everything that is not printable UTF-8 is escaped.
+  static func escaped(_ bytes: Bytes) -> String { escaped(bytes.array) }
+
+  static func escaped(_ text: String) -> String { escaped(Array(text.utf8), quotes: false) }
+
+  private static func escaped(_ bytes: [UInt8], quotes: Bool = true) -> String {
+    var result = ""
+    var parser = Unicode.UTF8.ForwardParser()
+    var input = bytes.makeIterator()
+    var at = 0
+    while true {
+      switch parser.parseScalar(from: &input) {
+      case .valid(let encoded):
+        append(Unicode.UTF8.decode(encoded), to: &result, quotes: quotes)
+        at += encoded.count
+      case .error(let length):
+        for byte in bytes[at..<at + length] { result += "\\x" + Hex.string(byte) }
+        at += length
+      case .emptyInput:
+        return result
+      }
+    }
+  }
+
+  private static func append(_ scalar: Unicode.Scalar, to result: inout String, quotes: Bool) {
+    switch scalar {
+    case "\n": result += "\\n"
+    case "\r": result += "\\r"
+    case "\t": result += "\\t"
+    case "\"" where quotes: result += "\\\""
+    case "\\" where quotes: result += "\\\\"
+    case " "..."~": result.unicodeScalars.append(scalar)
+    case _ where isPrintable(scalar): result.unicodeScalars.append(scalar)
+    case _ where scalar.isASCII: result += "\\x" + Hex.string(UInt8(scalar.value))
+    default: result += "\\u{\(String(scalar.value, radix: 16))}"
+    }
+  }
+
+  private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator,
+      .paragraphSeparator:
+      false
+    default: true
+    }
+  }
+}
+
+extension String {
+  /// Filled with spaces on the right.
+  func padded(_ width: Int) -> String {
+    self + String(repeating: " ", count: max(0, width - count))
+  }
+
+  /// Filled with spaces on the left.
+  func leading(_ width: Int) -> String {
+    String(repeating: " ", count: max(0, width - count)) + self
+  }
+}
