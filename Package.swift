@@ -25,6 +25,7 @@ let package = Package(
     .library(name: "Recovery", targets: ["Recovery"]),
     .library(name: "LogFormat", targets: ["LogFormat"]),
     .executable(name: "raftlog", targets: ["raftlog"]),
+    .executable(name: "walinspect", targets: ["walinspect"]),
     .executable(name: "raftlog-sim", targets: ["raftlog-sim"]),
   ],
   dependencies: [
@@ -68,6 +69,12 @@ let package = Package(
       ],
       swiftSettings: settings),
     .executableTarget(
+      name: "walinspect",
+      dependencies: [
+        "ByteBuffers", "LogFormat", "StorageIO", "Recovery", systemPackage, argumentParser,
+      ],
+      swiftSettings: settings),
+    .executableTarget(
       name: "raftlog-sim",
       dependencies: ["Simulation", argumentParser],
       swiftSettings: settings),
@@ -77,5 +84,22 @@ let package = Package(
       name: "ByteBuffersTests", dependencies: ["ByteBuffers", "CCRC32C"], swiftSettings: settings),
     .testTarget(
       name: "LogFormatTests", dependencies: ["LogFormat", "ByteBuffers"], swiftSettings: settings),
+    .testTarget(
+      name: "RecoveryTests",
+      dependencies: [
+        "Recovery", "StorageIO", "LogFormat", "ByteBuffers", "LogStorage", "Simulation",
+        systemPackage,
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "LogStorageTests",
+      dependencies: [
+        "LogStorage", "Recovery", "StorageIO", "LogFormat", "ByteBuffers", "Simulation",
+        systemPackage,
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "SimulationTests", dependencies: ["Simulation", "LogStorage"],
+      swiftSettings: settings),
   ]
 )

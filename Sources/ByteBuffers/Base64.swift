@@ -14,7 +14,8 @@ public enum Base64 {
       if count > 1 { group |= UInt32(source[start + 1]) << 8 }
       if count > 2 { group |= UInt32(source[start + 2]) }
       for i in 0..<4 {
-        text.append(i <= count ? digits[Int(group >> (18 - 6 * UInt32(i))) & 63] : UInt8(ascii: "="))
+        text.append(
+          i <= count ? digits[Int(group >> (18 - 6 * UInt32(i))) & 63] : UInt8(ascii: "="))
       }
     }
     return String(decoding: text, as: UTF8.self)

@@ -80,7 +80,9 @@ public struct Bytes: Sendable {
   public var array: [UInt8] { unsafe span.withUnsafeBytes { unsafe Array($0) } }
 
   /// The bytes as text, malformed UTF-8 replaced.
-  public var text: String { unsafe span.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) } }
+  public var text: String {
+    unsafe span.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
+  }
 }
 
 extension Bytes: Hashable {

@@ -85,7 +85,8 @@ public struct SegmentRecord: Hashable, Sendable {
 
   init(
     uid: UID, sequence: UInt64, salt: UInt64, firstIndex: LogIndex, previousTerm: Term,
-    headerChecksum: UInt32, purpose: SegmentPurpose, capacity: Int, durableThrough: UInt32, end: SegmentEnd?,
+    headerChecksum: UInt32, purpose: SegmentPurpose, capacity: Int, durableThrough: UInt32,
+    end: SegmentEnd?,
     seal: SegmentSeal?, isCut: Bool
   ) {
     self.uid = uid
@@ -109,7 +110,9 @@ public struct SegmentRecord: Hashable, Sendable {
       firstIndex: firstIndex, previousTerm: previousTerm)
   }
 
-  public var fileName: String { SegmentName(sequence: sequence, firstIndex: firstIndex).description }
+  public var fileName: String {
+    SegmentName(sequence: sequence, firstIndex: firstIndex).description
+  }
   public var previousIndex: LogIndex { firstIndex - 1 }
 }
 

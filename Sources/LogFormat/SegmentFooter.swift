@@ -147,7 +147,9 @@ public struct SegmentFooter: Hashable, Sendable {
     let count = Int(try reader.u32())
     let indexChecksum = try reader.u32()
     let fixedEnd = Self.fixedBytes + 16 * runs
-    guard bytes.byteCount >= fixedEnd else { throw FormatError(.truncated, "the structure ends early") }
+    guard bytes.byteCount >= fixedEnd else {
+      throw FormatError(.truncated, "the structure ends early")
+    }
     guard CRC32C.checksum(bytes.extracting(12..<fixedEnd)) == checksum else {
       throw FormatError(.badChecksum, "the footer's checksum is wrong", at: 8)
     }
@@ -196,7 +198,9 @@ public struct SegmentFooter: Hashable, Sendable {
 
   /// Where the footer begins, from the last bytes of the file.
   public static func offset(trailer bytes: RawSpan) throws(FormatError) -> Int {
-    guard bytes.byteCount >= trailerBytes else { throw FormatError(.truncated, "the structure ends early") }
+    guard bytes.byteCount >= trailerBytes else {
+      throw FormatError(.truncated, "the structure ends early")
+    }
     var reader = ByteReader(bytes.extracting(last: trailerBytes))
     let offset = try reader.u64()
     let checksum = try reader.u32()

@@ -62,7 +62,9 @@ public struct SegmentHeader: Hashable, Sendable {
 
   public var previousIndex: LogIndex { firstIndex - 1 }
   public var seed: FrameSeed { FrameSeed(salt: salt) }
-  public var fileName: String { SegmentName(sequence: sequence, firstIndex: firstIndex).description }
+  public var fileName: String {
+    SegmentName(sequence: sequence, firstIndex: firstIndex).description
+  }
 
   /// The header as the page that begins the file.
   public func encoded() -> Bytes {
@@ -134,7 +136,9 @@ public struct SegmentHeader: Hashable, Sendable {
         .unsupported, "format \(major).\(minor) with \(features), newer than this program", at: 12)
     }
     guard let purpose = SegmentPurpose(rawValue: purposeByte), firstIndex >= 1, zeros || minor > 0
-    else { throw FormatError(.inconsistent, "the segment header's fields are out of range", at: 28) }
+    else {
+      throw FormatError(.inconsistent, "the segment header's fields are out of range", at: 28)
+    }
     self.purpose = purpose
   }
 }

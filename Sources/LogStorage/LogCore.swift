@@ -61,6 +61,8 @@ final class LogCore: Sendable {
     var failed = FailedTickets()
     /// True while the writer thread has something to do and will look for more by itself.
     var writerIsAwake = true
+    /// When the writer thread wakes by itself; nil for never.
+    var writerWakesAt: Duration?
     var isStopping = false
     var threads = 2
   }
@@ -105,21 +107,27 @@ final class LogCore: Sendable {
     }
   }
 
+  /// What a thread does next.
+  private enum Next {
+    case job(DiskJob)
+    /// Nothing to do until somebody comes, or this much time has passed.
+    case sleep(Duration?)
+    case stop
+  }
+
   private func run(_ lane: Lane) {
     let parker = lane == .writer ? writerParker : backgroundParker
-    while true {
-      if runJob(lane) { continue }
-      // Nothing to do: until when, if nobody comes?
-      let now = monotonicNow()
-      let wait = state.withLock { state -> (stop: Bool, timeout: Duration?) in
-        if state.isStopping { return (true, nil) }
-        guard lane == .writer else { return (false, nil) }
-        state.writerIsAwake = false
-        return (false, state.engine.deadline.map { $0 - now })
+    loop: while true {
+      switch next(lane) {
+      case .job(let job): carryOut(job, lane)
+      case .sleep(let timeout):
+        // Looking for a job may have failed requests for want of space, or asked for a spare.
+        settle()
+        if lane == .writer { wakeBackground() }
+        parker.park(timeout: timeout)
+        if lane == .writer { state.withLock { $0.writerIsAwake = true } }
+      case .stop: break loop
       }
-      if wait.stop { break }
-      parker.park(timeout: wait.timeout)
-      if lane == .writer { state.withLock { $0.writerIsAwake = true } }
     }
     let isLast = state.withLock { state in
       state.threads -= 1
@@ -128,16 +136,43 @@ final class LogCore: Sendable {
     if isLast { stopped.finish(.success(())) }
   }
 
-  /// Takes a lane's next job, carries it out and reports it; false when there is none to take.
-  func runJob(_ lane: Lane) -> Bool {
-    let job = state.withLock { state -> DiskJob? in
-      state.isStopping ? nil : state.engine.nextJob(lane, now: monotonicNow())
+  /// A lane's next job. That there is none and that the writer sleeps is one step: a request that
+  /// comes behind it finds the writer asleep, and wakes it.
+  private func next(_ lane: Lane) -> Next {
+    let now = monotonicNow()
+    return state.withLock { state in
+      if state.isStopping { return .stop }
+      if let job = state.engine.nextJob(lane, now: now) { return .job(job) }
+      guard lane == .writer else { return .sleep(nil) }
+      state.writerIsAwake = false
+      state.writerWakesAt = state.engine.deadline
+      return .sleep(state.engine.deadline.map { $0 - now })
     }
+  }
+
+  /// Carries out the writer's next job on the calling thread, if the writer thread sleeps and there
+  /// is one to take.
+  func runWriterJob() -> Bool {
+    let now = monotonicNow()
+    let job = state.withLock { state in
+      state.writerIsAwake || state.isStopping ? nil : state.engine.nextJob(.writer, now: now)
+    }
+    settle()
     guard let job else {
-      // Taking a job may have failed requests, for want of space.
-      settle()
+      wakeBackground()
       return false
     }
+    carryOut(job, .writer)
+    // What came in the meantime, and what time will bring, is for the writer thread again.
+    let isWanted = state.withLock { state in
+      state.engine.hasWork(.writer)
+        || (state.engine.deadline != nil && state.writerWakesAt == nil)
+    }
+    if isWanted { wakeWriter() }
+    return true
+  }
+
+  private func carryOut(_ job: DiskJob, _ lane: Lane) {
     var failure: StorageError?
     do {
       let executor = lane == .writer ? writerLane : backgroundLane
@@ -145,11 +180,16 @@ final class LogCore: Sendable {
     } catch {
       failure = error
     }
-    state.withLock { $0.engine.completed(job.id, failure, now: monotonicNow()) }
+    let now = monotonicNow()
+    state.withLock { $0.engine.completed(job.id, failure, now: now) }
     settle()
     // What one lane finished may be what the other one waits for.
-    if lane == .writer { backgroundParker.wake() } else { wakeWriter() }
-    return true
+    if lane == .writer { wakeBackground() } else { wakeWriter() }
+  }
+
+  /// Wakes the background thread if there is something for it.
+  private func wakeBackground() {
+    if state.withLock({ $0.engine.hasWork(.background) }) { backgroundParker.wake() }
   }
 
   /// Wakes the writer thread, unless it is awake and will look by itself.
@@ -198,7 +238,8 @@ final class LogCore: Sendable {
   func cancel(_ number: UInt64) {
     let waiter = state.withLock { $0.waiters.remove(number) }
     waiter?.finish(
-      .failure(LogError(.cancelled, "the wait was cancelled; the request may still be carried out")))
+      .failure(LogError(.cancelled, "the wait was cancelled; the request may still be carried out"))
+    )
   }
 
   /// Tells everybody whose milestone is reached, or out of reach.

@@ -69,6 +69,13 @@ struct BackgroundState {
   /// True when the manifest has to be told of something.
   var hasNotes: Bool { !sealed.isEmpty || !forgotten.isEmpty || !superseded.isEmpty }
 
+  /// True when there is a job to take.
+  var hasWork: Bool {
+    current == nil
+      && (!debris.isEmpty || !removing.isEmpty || (spareWanted > 0 && spare == nil)
+        || (!sealFailed && sealed.count < unsealed.count) || !(hasReserve || reserveFailed))
+  }
+
   /// True when nothing is left to do before a clean close.
   var isQuiet: Bool {
     current == nil && (unsealed.isEmpty || sealFailed) && !hasNotes && removing.isEmpty
@@ -89,8 +96,9 @@ extension LogEngine {
   mutating func nextBackgroundJob() -> DiskJob? {
     guard background.current == nil, !isClosed else { return nil }
     if !background.debris.isEmpty { return start(.clean, cleanSteps()) }
-    if background.spareWanted > 0, background.spare == nil { return spareJob() }
+    // What is removed makes room for what is made.
     if !background.removing.isEmpty { return removeJob() }
+    if background.spareWanted > 0, background.spare == nil { return spareJob() }
     if let job = sealJob() { return job }
     return reserveJob()
   }
@@ -182,8 +190,8 @@ extension LogEngine {
 
   /// Keeps space aside, so that a full disk has room for a recovery and a compaction.
   private mutating func reserveJob() -> DiskJob? {
-    guard options.reserveBytes > 0, !background.hasReserve, !background.reserveFailed,
-      !background.releasesReserve, !isClosing
+    guard !background.hasReserve, !background.reserveFailed, !background.releasesReserve,
+      !isClosing
     else { return nil }
     let name = DirectoryEvidence.Names.reserve
     return start(
@@ -193,7 +201,9 @@ extension LogEngine {
 
   /// Segments that a copy after a crash replaced are let go of once the log has gone on without them.
   mutating func dropSuperseded() {
-    let empty = manifest.segments.dropLast().filter { $0.isCut && $0.end?.index == $0.previousIndex }
+    let empty = manifest.segments.dropLast().filter {
+      $0.isCut && $0.end?.index == $0.previousIndex
+    }
     background.superseded = empty.map(\.uid)
   }
 
@@ -213,7 +223,7 @@ extension LogEngine {
     case .remove(let names):
       background.removing.removeAll { names.contains($0) }
       background.forgotten += names
-      background.reserveFailed = false
+      background.reserveFailed = options.reserveBytes == 0
       background.spareFailed = false
       background.sealFailed = false
     case .reserve:

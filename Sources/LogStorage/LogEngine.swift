@@ -98,6 +98,8 @@ public struct LogEngine: ~Copyable {
     durableIndex = writtenIndex
     background.segmentBytes = min(options.segmentBytes, options.segmentBytesFirst)
     background.hasReserve = opened.hasReserve
+    // A log that keeps no reserve never tries to make one.
+    background.reserveFailed = options.reserveBytes == 0
     // The opening removed these files; the manifest does not know yet.
     background.forgotten = opened.manifest.dropped
     precondition(terms.lastIndex == writtenIndex, "the term table does not reach the last entry")
@@ -160,7 +162,9 @@ public struct LogEngine: ~Copyable {
         .termWentBack, "an entry of term \(term) behind one of term \(terms.lastTerm)")
     }
     let index = terms.lastIndex + 1
-    guard index < Layout.indexMax else { throw LogError(.outOfRange, "the log's indices are used up") }
+    guard index < Layout.indexMax else {
+      throw LogError(.outOfRange, "the log's indices are used up")
+    }
     let ticket = ticket()
     terms.append(through: index, term: term)
     queue.append(
@@ -249,6 +253,17 @@ public struct LogEngine: ~Copyable {
     switch lane {
     case .writer: return nextWriterJob(now: now)
     case .background: return nextBackgroundJob()
+    }
+  }
+
+  /// True when a lane has something to do, or waits for the other one to have done something.
+  public func hasWork(_ lane: Lane) -> Bool {
+    guard poison == nil else { return false }
+    switch lane {
+    case .writer:
+      return !queue.isEmpty || background.hasNotes || erasure != nil || interrupted != nil
+        || background.releasesReserve
+    case .background: return background.hasWork
     }
   }
 

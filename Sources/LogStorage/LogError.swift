@@ -25,6 +25,8 @@ public struct LogError: Error, Sendable {
     public static let compacted = Code(description: "compacted")
     /// The index is above the last one.
     public static let outOfRange = Code(description: "outOfRange")
+    /// The entry would not get the index that the caller expects.
+    public static let unexpectedIndex = Code(description: "unexpectedIndex")
     /// The term is lower than the last entry's, or than the term that is stored.
     public static let termWentBack = Code(description: "termWentBack")
     /// The log was closed.

@@ -160,7 +160,7 @@ public final class SegmentedLog: Sendable {
     contentsOf payloads: [Bytes], kind: EntryKind = .data, term: Term? = nil
   ) throws(LogError) -> ClosedRange<LogIndex> {
     while true {
-      if let receipt = try take(payloads, kind: kind, term: term) {
+      if let receipt = try take(payloads, kind: kind, term: term, expecting: nil) {
         try finishBlocking(.done(receipt.ticket))
         return receipt.indices
       }
@@ -170,11 +170,17 @@ public final class SegmentedLog: Sendable {
 
   /// Takes entries and returns without waiting for the disk; `wait(for:)` tells when they are done.
   /// Waits only while so much is under way that there is no room.
+  ///
+  /// - Parameter expecting: the index that the first entry must get. Who enqueues without waiting
+  ///   passes the index behind the last receipt's: if an earlier request failed, what was to follow
+  ///   it is refused with `unexpectedIndex`, and no gap arises.
   public func enqueue(
-    _ payloads: [Bytes], kind: EntryKind = .data, term: Term? = nil
+    _ payloads: [Bytes], kind: EntryKind = .data, term: Term? = nil, expecting: LogIndex? = nil
   ) async throws(LogError) -> AppendReceipt {
     while true {
-      if let receipt = try tryEnqueue(payloads, kind: kind, term: term) { return receipt }
+      if let receipt = try tryEnqueue(payloads, kind: kind, term: term, expecting: expecting) {
+        return receipt
+      }
       try await wait(for: .room)
     }
   }
@@ -192,19 +198,25 @@ public final class SegmentedLog: Sendable {
   /// Takes entries if there is room; nil when so much waits for the disk that the caller should wait,
   /// too.
   public func tryEnqueue(
-    _ payloads: [Bytes], kind: EntryKind = .data, term: Term? = nil
+    _ payloads: [Bytes], kind: EntryKind = .data, term: Term? = nil, expecting: LogIndex? = nil
   ) throws(LogError) -> AppendReceipt? {
-    let receipt = try take(payloads, kind: kind, term: term)
+    let receipt = try take(payloads, kind: kind, term: term, expecting: expecting)
     if receipt != nil { core.wakeWriter() }
     return receipt
   }
 
   private func take(
-    _ payloads: [Bytes], kind: EntryKind, term: Term?
+    _ payloads: [Bytes], kind: EntryKind, term: Term?, expecting: LogIndex?
   ) throws(LogError) -> AppendReceipt? {
     precondition(!payloads.isEmpty, "appending no entries")
     return try core.state.withLock { state throws(LogError) -> AppendReceipt? in
       guard state.engine.hasRoom || state.engine.poison != nil else { return nil }
+      if let expecting, expecting != state.engine.lastIndex + 1, state.engine.poison == nil {
+        throw LogError(
+          .unexpectedIndex,
+          "the next entry would be \(state.engine.lastIndex + 1), not \(expecting): an earlier "
+            + "request failed, or somebody else appends")
+      }
       let entryTerm = term ?? state.engine.lastTerm
       // All or nothing: what would be refused is refused before anything is taken.
       let limit = state.engine.options.entryBytesMax
@@ -306,7 +318,8 @@ public final class SegmentedLog: Sendable {
   func wait(for milestone: Milestone) async throws(LogError) {
     let number = Mutex<UInt64?>(nil)
     let result = await withTaskCancellationHandler {
-      await withCheckedContinuation { (continuation: CheckedContinuation<Result<Void, LogError>, Never>) in
+      await withCheckedContinuation {
+        (continuation: CheckedContinuation<Result<Void, LogError>, Never>) in
         let registered = core.wait(.task(continuation), for: milestone)
         number.withLock { $0 = registered }
         // Cancelled before it was registered: the handler found nothing to cancel.
@@ -329,9 +342,8 @@ public final class SegmentedLog: Sendable {
     while true {
       let outcome = core.state.withLock { $0.outcome(of: milestone) }
       if let outcome { return try outcome.get() }
-      // The writer thread is awake, or somebody else has a job out: wait for them.
-      let isIdle = core.state.withLock { !$0.writerIsAwake }
-      if isIdle, core.runJob(.writer) { continue }
+      if core.runWriterJob() { continue }
+      // The writer thread is awake, or somebody else has a job out: they go on with ours.
       core.wakeWriter()
       return try block(milestone)
     }
@@ -362,7 +374,7 @@ public struct LogEntries: AsyncSequence, Sendable {
       if position == buffer.count {
         do {
           try await log.wait(for: .readable(next))
-        } catch where error.code == .closed {
+        } catch  where error.code == .closed {
           return nil
         }
         buffer = try log.read(next...LogIndex.max)

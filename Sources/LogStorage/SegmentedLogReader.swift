@@ -35,7 +35,9 @@ final class SegmentedLogReader: Sendable {
     repeat {
       let place = try locate(next)
       let end = min(place.last, last)
-      let read = try self.read(place, next...max(next, end), bytesLeft: bytesMax - bytes)
+      let read = try self.read(
+        place, next...max(next, end), bytesLeft: bytesMax - bytes, atLeastOne: entries.isEmpty)
+      if read.isEmpty { break }
       entries += read
       bytes += read.reduce(0) { $0 + $1.payload.count }
       next = (entries.last?.index ?? next) + 1
@@ -72,7 +74,7 @@ final class SegmentedLogReader: Sendable {
   }
 
   private func read(
-    _ place: Place, _ range: ClosedRange<LogIndex>, bytesLeft: Int
+    _ place: Place, _ range: ClosedRange<LogIndex>, bytesLeft: Int, atLeastOne: Bool
   ) throws(LogError) -> [Entry] {
     do {
       let file = try core.directory.open(place.record.fileName, .read)
@@ -89,7 +91,7 @@ final class SegmentedLogReader: Sendable {
         guard first <= last else { break }
         for entry in try reader.entries(at: location, in: first...last) {
           bytes += entry.payload.count
-          if !entries.isEmpty, bytes > bytesLeft { return entries }
+          if bytes > bytesLeft, !entries.isEmpty || !atLeastOne { return entries }
           entries.append(entry)
         }
         if bytes >= bytesLeft { break }

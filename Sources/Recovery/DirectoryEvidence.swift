@@ -106,17 +106,17 @@ extension DirectoryEvidence {
     for name in VoteFile.names {
       evidence.votes.append(try VoteCopy.read(name, in: directory))
     }
-    let total = evidence.files.reduce(0) { $0 + $1.size }
+    let sizes = Dictionary(evidence.files.map { ($0.name, $0.size) }, uniquingKeysWith: { $1 })
+    let total = sizes.values.reduce(0, +)
     var done = 0
     let state = evidence.manifest?.state
     let records = state?.segments ?? []
     for (i, record) in records.enumerated() {
-      let file = evidence.files.first { $0.name == record.fileName }
       evidence.segments.append(
         try examine(
           record, group: state!.group, in: directory, isActive: i == records.count - 1,
           depth: depth))
-      done += file?.size ?? 0
+      done += sizes[record.fileName] ?? 0
       progress?(done, total)
     }
     try evidence.gatherUnknown(directory, state: state)
@@ -131,7 +131,7 @@ extension DirectoryEvidence {
     let file: any StorageFile
     do {
       file = try directory.open(record.fileName, .read)
-    } catch where error.isNotFound {
+    } catch  where error.isNotFound {
       return evidence
     }
     evidence.fileBytes = try file.size()
@@ -179,7 +179,7 @@ extension DirectoryEvidence {
     let file: any StorageFile
     do {
       file = try directory.open(info.name, .read)
-    } catch where error.isNotFound {
+    } catch  where error.isNotFound {
       // A live writer removed it in the meantime.
       return nil
     }

@@ -71,7 +71,8 @@ public struct LogView: Sendable {
       var reader: BatchReader
       do {
         let file = try directory.open(part.record.fileName, .read)
-        batches = try part.batches
+        batches =
+          try part.batches
           ?? SegmentIndex.load(part.record, header: part.header, from: file)
         reader = try BatchReader(
           file, header: part.header, path: part.record.fileName, windowBytes: 2 << 20)
@@ -125,7 +126,8 @@ public struct LogView: Sendable {
   ) throws(RecoveryError) {
     let damage = RecoveryError(
       .damaged,
-      "\(part.record.fileName): entries \(first)-\(last) are damaged; `walinspect explain` says where")
+      "\(part.record.fileName): entries \(first)-\(last) are damaged; `walinspect explain` says where"
+    )
     guard let onDamage else { throw damage }
     onDamage(damage)
   }

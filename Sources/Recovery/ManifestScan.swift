@@ -55,7 +55,7 @@ extension ManifestCopy {
     let file: any StorageFile
     do {
       file = try directory.open(name, .read)
-    } catch where error.isNotFound {
+    } catch  where error.isNotFound {
       return .missing
     }
     let size = try file.size()
@@ -132,7 +132,7 @@ public enum VoteCopy: Hashable, Sendable {
       let file = try directory.open(name, .read)
       // One byte more than there should be, so that a longer file is noticed.
       bytes = try file.readTolerantly(Layout.voteFile + 1, at: 0).bytes
-    } catch where error.isNotFound {
+    } catch  where error.isNotFound {
       return .missing
     }
     do throws(FormatError) {

@@ -117,7 +117,9 @@ private struct RepairPlanner {
   func allSteps() -> [DiskStep] {
     let quarantine = DirectoryEvidence.Names.quarantine
     var steps: [DiskStep] = [.makeDirectory(quarantine)]
-    let manifests = ManifestHeader.names.filter { name in evidence.files.contains { $0.name == name } }
+    let manifests = ManifestHeader.names.filter { name in
+      evidence.files.contains { $0.name == name }
+    }
     for name in manifests + copied {
       let copy = "\(quarantine)/\(name).before-edit-\(number + 1)"
       steps += [.copy(name, from: 0, to: copy), .sync(copy)]
@@ -261,7 +263,9 @@ private struct RepairPlanner {
     record.end = copy.end
     record.isCut = true
     make(record, header)
-    for piece in copy.pieces { making.append(.write(record.fileName, piece.bytes, at: piece.offset)) }
+    for piece in copy.pieces {
+      making.append(.write(record.fileName, piece.bytes, at: piece.offset))
+    }
     making += [.sync(record.fileName), .syncDirectory(nil)]
     reasons.append(
       "\(record.fileName) is made of the batches of \(scan.header.fileName) behind the damage")

@@ -203,7 +203,8 @@ private struct SegmentScanner {
   }
 
   mutating func run() throws(StorageError) {
-    while offset < limit || (offset == limit && limit == window.size) {
+    // At the end of the file too: that it ends there may be the finding.
+    while offset < limit || limit == window.size {
       switch try examine(offset) {
       case .frame(let frame, let batch, let bytes):
         accept(frame, batch, bytes)

@@ -64,7 +64,7 @@ public struct DiskExecutor: ~Copyable {
   private func removeIfPresent(_ name: String) throws(StorageError) {
     do {
       try directory.remove(name)
-    } catch where error.isNotFound {
+    } catch  where error.isNotFound {
     }
   }
 
@@ -100,7 +100,7 @@ extension StorageFile {
   public func readTolerantly(_ count: Int, at offset: Int) throws(StorageError) -> TolerantRead {
     do {
       return TolerantRead(bytes: try read(count, at: offset), unreadable: [])
-    } catch where error.isReadFailure {
+    } catch  where error.isReadFailure {
     }
     let sector = 512
     var writer = ByteWriter(capacity: count)
@@ -112,7 +112,7 @@ extension StorageFile {
       do {
         let bytes = try read(next - at, at: at)
         writer.bytes(bytes.span)
-      } catch where error.isReadFailure {
+      } catch  where error.isReadFailure {
         writer.fill(0xEE, count: next - at)
         unreadable.append(at..<next)
       }

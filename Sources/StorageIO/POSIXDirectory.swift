@@ -91,7 +91,7 @@ public final class POSIXDirectory: StorageDirectory {
       _ = try retrying(.makeDirectory, "\(path)/\(name)") {
         unsafe mkdirat(descriptor, name, 0o755)
       }
-    } catch where error.errno == .fileExists {
+    } catch  where error.errno == .fileExists {
     }
   }
 
@@ -118,7 +118,7 @@ public final class POSIXDirectory: StorageDirectory {
     if above != path { try makeDirectories(above) }
     do {
       _ = try retrying(.makeDirectory, path) { unsafe mkdir(path, 0o755) }
-    } catch where error.errno == .fileExists {
+    } catch  where error.errno == .fileExists {
     }
     try syncDirectory(above)
   }

@@ -88,7 +88,7 @@ final class POSIXFile: StorageFile {
     do {
       try write(bytes, at: offset, through: second)
       return true
-    } catch where error.errno == .invalidArgument {
+    } catch  where error.errno == .invalidArgument {
       // Alignment that this device does not take: the page cache takes everything.
       return false
     }

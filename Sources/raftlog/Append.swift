@@ -45,7 +45,7 @@ struct Append: AsyncParsableCommand {
     options.engine.segmentBytes = segmentBytes
     options.engine.entryBytesMax = maxEntryBytes
     let log = try SegmentedLog.open(data.path, options: options)
-    for finding in log.findings { StandardError.line("recovered: \(finding)") }
+    log.reportRecovery()
     var session = AppendSession(log: log, acks: acks, limit: maxEntryBytes)
     let failure: (any Error)?
     do {
@@ -66,12 +66,18 @@ private struct AppendSession {
   private let acknowledging: Task<Void, any Error>
   private var splitter: LineSplitter
   private var bytes = 0
+  /// The index that the first line gets.
+  private let first: LogIndex
+  /// The index that the next line must get: lines that follow one that failed are not taken.
+  private var expected: LogIndex
   private let start = ContinuousClock.now
   private var lastProgress = ContinuousClock.now
 
   init(log: SegmentedLog, acks: Bool, limit: Int) {
     self.log = log
     splitter = LineSplitter(limit: limit)
+    first = log.appendedIndex + 1
+    expected = first
     let (stream, continuation) = AsyncStream.makeStream(of: AppendReceipt.self)
     receipts = continuation
     acknowledging = Task.detached {
@@ -105,7 +111,9 @@ private struct AppendSession {
 
   private mutating func enqueue(_ lines: [Bytes]) async throws {
     guard !lines.isEmpty else { return }
-    receipts.yield(try await log.enqueue(lines))
+    let receipt = try await log.enqueue(lines, expecting: expected)
+    expected = receipt.indices.upperBound + 1
+    receipts.yield(receipt)
     bytes += lines.reduce(0) { $0 + $1.count }
   }
 
@@ -123,12 +131,19 @@ private struct AppendSession {
     do {
       try await log.sync()
       try await acknowledging.value
-      StandardError.progress("")
+    } catch {
+      // What failed first is the cause; that lines behind it were not taken follows from it.
+      failure = (failure as? LineTooLong) ?? error
+    }
+    let durable = log.durableIndex
+    let syncs = log.status.syncs
+    do {
       try await log.close()
     } catch {
       failure = failure ?? error
     }
-    summarize()
+    StandardError.progress("")
+    summarize(entries: durable + 1 - first, syncs: syncs)
     if let error = failure as? LineTooLong {
       StandardError.line(
         "raftlog: line \(error.line) is longer than \(error.limit) bytes; the lines before it are "
@@ -138,15 +153,15 @@ private struct AppendSession {
     if let failure { throw failure }
   }
 
-  private func summarize() {
+  private func summarize(entries: UInt64, syncs: Int) {
     let elapsed = (ContinuousClock.now - start).components
     let seconds = Double(elapsed.seconds) + Double(elapsed.attoseconds) / 1e18
     let hundredths = Int(seconds * 100)
     let fraction = hundredths % 100
     StandardError.line(
-      "\(splitter.count) entries, \(bytes) bytes, "
+      "\(entries) entries, \(bytes) bytes, "
         + "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction) seconds, "
-        + "\(log.status.syncs) syncs")
+        + "\(syncs) syncs")
   }
 }
 

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import LogStorage
+import Recovery
 
 struct Compact: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -48,7 +49,7 @@ private func changing(
   var options = LogOptions()
   options.createsIfMissing = false
   let log = try SegmentedLog.open(data.path, options: options)
-  for finding in log.findings { StandardError.line("recovered: \(finding)") }
+  log.reportRecovery()
   do {
     try await change(log)
   } catch {
@@ -56,4 +57,13 @@ private func changing(
     throw error
   }
   try await log.close()
+}
+
+extension SegmentedLog {
+  /// Says what opening found; that there was no log yet is no news.
+  func reportRecovery() {
+    for finding in findings where finding.verdict != .unborn {
+      StandardError.line("recovered: \(finding)")
+    }
+  }
 }

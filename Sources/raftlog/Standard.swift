@@ -82,7 +82,9 @@ enum StandardInput {
 /// Standard input could not be read.
 struct InputError: Error, CustomStringConvertible {
   let errno: Int32
-  var description: String { unsafe "cannot read standard input: \(String(cString: strerror(errno)))" }
+  var description: String {
+    unsafe "cannot read standard input: \(String(cString: strerror(errno)))"
+  }
 }
 
 private func writeAll(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) {

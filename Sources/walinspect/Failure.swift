@@ -3,6 +3,7 @@
 import LogFormat
 import Recovery
 import StorageIO
+import SystemPackage
 
 /// How the program ends; a script goes by the number.
 struct ExitStatus: RawRepresentable, Hashable, Sendable {
@@ -20,6 +21,8 @@ struct ExitStatus: RawRepresentable, Hashable, Sendable {
   static let inputOutput = ExitStatus(rawValue: 5)
   /// Another process has the log open.
   static let locked = ExitStatus(rawValue: 6)
+  /// What was asked for cannot be asked for (EX_USAGE).
+  static let usage = ExitStatus(rawValue: 64)
   static let noLog = ExitStatus(rawValue: 66)
 
   init(rawValue: Int32) { self.rawValue = rawValue }
@@ -55,6 +58,7 @@ struct ExitStatus: RawRepresentable, Hashable, Sendable {
     case .refused: "refused"
     case .inputOutput: "I/O error"
     case .locked: "locked"
+    case .usage: "usage"
     default: "no log"
     }
   }
@@ -75,7 +79,8 @@ struct Failure: Error {
       switch error.errno {
       case .permissionDenied, .notPermitted: "run this as the user that owns the log"
       case .noSpace, .diskQuotaExceeded: "free some space and run this again"
-      case .ioError: "the device failed: see the kernel's log, and copy the disk before anything else"
+      case .ioError:
+        "the device failed: see the kernel's log, and copy the disk before anything else"
       default: "see that the path is right and the file system healthy, and run this again"
       }
     self.init(.inputOutput, "\(error); \(advice)")

@@ -86,7 +86,9 @@ struct CrashImages {
         choices.append((0..<count).map { $0 == i ? .old : .new })
         choices.append((0..<count).map { $0 == i ? .new : .old })
       }
-      for _ in 0..<8 { choices.append((0..<count).map { _ in random.next() & 1 == 0 ? .new : .old }) }
+      for _ in 0..<8 {
+        choices.append((0..<count).map { _ in random.next() & 1 == 0 ? .new : .old })
+      }
     }
     for i in 0..<count {
       choices.append((0..<count).map { $0 < i ? .new : $0 == i ? .zero : .old })

@@ -22,7 +22,8 @@ struct SimulatedInode: Sendable {
     if end > content.count { resize(to: end) }
     unsafe bytes.withUnsafeBytes { source in
       unsafe content.withUnsafeMutableBytes { target in
-        unsafe UnsafeMutableRawBufferPointer(rebasing: target[offset..<end]).copyMemory(from: source)
+        unsafe UnsafeMutableRawBufferPointer(rebasing: target[offset..<end]).copyMemory(
+          from: source)
       }
     }
     for sector in offset / DiskState.sector...(end - 1) / DiskState.sector

@@ -1,7 +1,7 @@
 // SimulatedDisk: the storage seam over a DiskState, with faults.
 //
-// What must always hold: one thread uses it; the same calls with the same faults leave the same
-// state. `onChange` is called before each call that changes something, so that a crash can be tried
+// What must always hold: one thread uses it (`SharedDisk` is for more); the same calls with the same
+// faults leave the same state. `onChange` is called before each call that changes something, so that a crash can be tried
 // between any two of them.
 
 import ByteBuffers
@@ -40,6 +40,9 @@ public final class SimulatedDisk: StorageDirectory, @unchecked Sendable {
   init(_ state: DiskState = DiskState()) { self.state = state }
 
   public convenience init() { self.init(DiskState()) }
+
+  /// The next sync fails, and the ones behind it lie.
+  public func failNextSync() { faults.append(.syncLies(call: syncs + 1)) }
 
   /// Bytes of all files.
   var usedBytes: Int { state.entries.values.reduce(0) { $0 + state.inodes[$1].content.count } }

@@ -64,6 +64,7 @@ extension StorageExplorer {
   ) throws(SimulationFailure) {
     let driver = StorageDriver(disk: disk, options: options, seed: seed)
     driver.expectsFailures = true
+    driver.finishesEach = true
     for operation in operations { try driver.perform(operation) }
   }
 
@@ -73,6 +74,7 @@ extension StorageExplorer {
   ) throws(SimulationFailure) {
     let driver = StorageDriver(disk: disk, options: options, seed: seed)
     driver.expectsFailures = true
+    driver.finishesEach = true
     for operation in operations {
       do {
         try driver.perform(operation)
@@ -91,9 +93,11 @@ extension StorageExplorer {
     // Then the power goes: whatever opening relied on must be on the disk by now.
     var random = SplitMix64(seed: drawSeed())
     var failure: SimulationFailure?
+    var left = 40
     CrashImages(state: disk.state, directory: .ordered, garbage: false, exhaustiveMax: 0)
       .forEach(using: &random) { image in
-        guard failure == nil else { return }
+        guard failure == nil, left > 0 else { return }
+        left -= 1
         report.faultStates += 1
         do throws(SimulationFailure) {
           try recheck(image, recovered)

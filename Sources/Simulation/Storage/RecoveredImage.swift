@@ -29,6 +29,16 @@ struct RecoveredImage {
 
   /// Reads the log on `disk` without opening it.
   static func read(_ disk: SimulatedDisk) throws(SimulationFailure) -> LogModel {
+    guard let model = try read(disk, toleratesDamage: false) else {
+      throw SimulationFailure(description: "the recovered log is damaged")
+    }
+    return model
+  }
+
+  /// Reads the log on `disk`; nil if it is damaged and that is no surprise.
+  static func read(
+    _ disk: SimulatedDisk, toleratesDamage: Bool
+  ) throws(SimulationFailure) -> LogModel? {
     do {
       let diagnosis = Diagnosis(try DirectoryEvidence.gather(disk))
       guard let view = LogView(diagnosis, in: disk) else {
@@ -52,6 +62,8 @@ struct RecoveredImage {
       return model
     } catch let failure as SimulationFailure {
       throw failure
+    } catch let error as RecoveryError where toleratesDamage && error.code == .damaged {
+      return nil
     } catch {
       throw SimulationFailure(description: "the recovered log cannot be read: \(error)")
     }

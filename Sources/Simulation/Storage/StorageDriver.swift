@@ -42,6 +42,8 @@ final class StorageDriver {
   private var payloadNumber = 0
   /// True when the disk has faults: requests may fail, and the log may stop.
   var expectsFailures = false
+  /// True when the disk work of a request is done before the next request.
+  var finishesEach = false
   private(set) var isPoisoned = false
   /// Told what a crash may leave, whenever that changes.
   var onExpectation: ((Expectation) -> Void)?
@@ -93,7 +95,7 @@ final class StorageDriver {
       return
     }
     // Whether the next request comes before the disk is done with this one is up to chance.
-    if !expectsFailures, random.next() % 4 == 0 {
+    if !finishesEach, random.next() % 4 == 0 {
       try pump(steps: Int(random.next() % 4))
     } else {
       try pump()

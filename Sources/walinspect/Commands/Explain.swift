@@ -5,7 +5,8 @@ import Recovery
 
 struct Explain: InspectCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Explains every finding: row, evidence, file, byte offset, entries, and what is done.")
+    abstract: "Explains every finding: row, evidence, file, byte offset, entries, and what is done."
+  )
 
   @OptionGroup var subject: SubjectOptions
 

@@ -33,7 +33,7 @@ struct FindingReport {
     let tone: Tone = verdict.severity >= .damaged ? .bad : .warning
     var lines = [terminal.paint("@\(verdict.rawValue) \(verdict.title)", tone)]
     lines.append("  file      \(Wording.escaped(finding.file))" + place)
-    if finding.firstIndex != nil { lines.append("  entries   \(finding.indices ?? "none")") }
+    if finding.firstIndex != nil { lines.append("  concerns  \(finding.indices ?? "no entry")") }
     if !finding.detail.isEmpty { lines.append("  found     \(Wording.escaped(finding.detail))") }
     for (i, fact) in finding.evidence.facts.enumerated() {
       lines.append((i == 0 ? "  evidence  " : "            ") + fact.words)

@@ -38,27 +38,16 @@ struct Follow: InspectCommand {
     }
     var follower = LogFollower(inspection.directory, from: from ?? view.lastIndex + 1)
     while true {
-      let changed = try poll(&follower, to: &output)
+      let changed = try follower.poll(
+        onTruncation: { Output.complain("the log was truncated after entry \($0)") },
+        into: { entries in
+          for entry in entries { try print(entry, to: &output) }
+          return true
+        })
       try output.flush()
       if !changed { Pause.milliseconds(Self.intervalMilliseconds) }
     }
   }
-
-  private func poll(_ follower: inout LogFollower, to output: inout Output) throws -> Bool {
-    // The visitor cannot borrow what is inout here: what one poll finds is printed behind it.
-    var lines: [Entry] = []
-    let changed = try follower.poll(
-      onTruncation: { Output.complain("the log was truncated after entry \($0)") },
-      into: { entries in
-        lines += entries
-        return lines.count < Self.entriesAtOnce
-      })
-    for entry in lines { try print(entry, to: &output) }
-    return changed
-  }
-
-  /// Entries that are gathered before they are printed: memory stays bounded when there are many.
-  private static let entriesAtOnce = 1024
 
   private func print(_ entry: Entry, to output: inout Output) throws {
     if subject.json {

@@ -70,19 +70,22 @@ private struct FileTable {
   private static let heading = ["FILE", "ENTRIES", "BATCHES", "BYTES", "STATE"]
   /// Columns that are numbers, and so flush right.
   private static let numeric = [false, false, true, true, false]
+  private static let bytesColumn = 3
   private static let barWidthMin = 24
+  /// A longer name does not make the column wider.
+  private static let nameWidthMax = 40
 
   init(_ segments: [SegmentSummary], _ files: [OtherFile], on terminal: Terminal) {
     self.terminal = terminal
     self.segments = segments
     self.files = files
-    rows = segments.map(Self.row) + files.map(Self.row)
-    // Notes of other files may run on: they have nothing behind them.
-    let bounded = [Self.heading] + rows.prefix(segments.count) + files.map { file in
-      Array(Self.row(file).prefix(4)) + [""]
-    }
+    rows = segments.map(Self.row)
+    let bounded = [Self.heading] + rows
+    let names = files.map { Wording.escaped($0.name).count }.filter { $0 <= Self.nameWidthMax }
+    let sizes = files.map { Wording.bytes($0.bytes).count }
     widths = (0..<Self.heading.count).map { column in
-      bounded.map { $0[column].count }.max() ?? 0
+      let others = column == 0 ? names : column == Self.bytesColumn ? sizes : []
+      return max(bounded.map { $0[column].count }.max() ?? 0, others.max() ?? 0)
     }
   }
 
@@ -96,16 +99,18 @@ private struct FileTable {
     ]
   }
 
-  private static func row(_ file: OtherFile) -> [String] {
-    let note = file.note.isEmpty ? "" : ", " + file.note
-    return [
-      Wording.escaped(file.name), "", "", Wording.bytes(file.bytes),
-      file.kind.rawValue + Wording.escaped(note),
-    ]
+  /// A file that is no segment: its name may run on over the columns that it has nothing for.
+  private func text(_ file: OtherFile) -> String {
+    let front = widths.prefix(Self.bytesColumn)
+    let nameWidth = front.reduce(0, +) + 2 * (front.count - 1)
+    let note = file.note.isEmpty ? "" : ", " + Wording.escaped(file.note)
+    return Wording.escaped(file.name).padded(nameWidth) + "  "
+      + Wording.bytes(file.bytes).leading(widths[Self.bytesColumn]) + "  "
+      + terminal.paint(file.kind.rawValue + note, Self.tone(file.kind))
   }
 
   func print(to output: inout Output) throws {
-    try output.line(terminal.paint(text(Self.heading), .heading))
+    try output.line(terminal.paint(text(Self.heading).withoutTrailingSpaces, .heading))
     let taken = widths.reduce(0, +) + 2 * widths.count
     let beside = terminal.width - taken - 1
     let fits = beside >= Self.barWidthMin
@@ -114,13 +119,11 @@ private struct FileTable {
     for (row, segment) in zip(rows, segments) {
       let width = Self.barWidth(segment.strip.bytes, of: largest, room: room)
       let bar = terminal.picture(segment.strip.cells(width))
-      let text = painted(row, Self.tone(segment.state))
+      let text = painted(row, Self.tone(segment.state), isPadded: fits)
       try output.line(fits ? text + "  " + bar : text)
       if !fits { try output.line("  " + bar) }
     }
-    for (row, file) in zip(rows.dropFirst(segments.count), files) {
-      try output.line(painted(row, Self.tone(file.kind), trims: true))
-    }
+    for file in files { try output.line(text(file)) }
     let uses = Set(segments.flatMap { $0.strip.stretches.map(\.use) })
     if !uses.isEmpty {
       try output.line()
@@ -141,11 +144,11 @@ private struct FileTable {
   }
 
   /// The row with its last cell in a tone.
-  private func painted(_ row: [String], _ tone: Tone, trims: Bool = false) -> String {
-    let front = text(Array(row.dropLast()) + [""]).dropLast(widths.last!)
+  private func painted(_ row: [String], _ tone: Tone, isPadded: Bool) -> String {
     let state = row.last!
-    return front + terminal.paint(state, tone)
-      + (trims ? "" : String(repeating: " ", count: max(0, widths.last! - state.count)))
+    let front = text(Array(row.dropLast()) + [""]).dropLast(widths.last!)
+    let filling = isPadded ? max(0, widths.last! - state.count) : 0
+    return front + terminal.paint(state, tone) + String(repeating: " ", count: filling)
   }
 
   private static func tone(_ state: SegmentSummary.State) -> Tone {

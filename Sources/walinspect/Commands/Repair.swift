@@ -26,14 +26,14 @@ struct Repair: InspectCommand {
   var acceptLoss: IndexRange?
 
   @Option(help: "The side of the damage that goes on as the log: before or after.")
-  var keep = RepairPlan.Keep.before
+  var keep = Side.before
 
   func inspect(_ output: inout Output) throws -> ExitStatus {
     // Looked at before the lock is taken: taking it makes a file, and not every path is a log's.
     let look = try Inspection(subject.path, depth: .everything, label: "reading")
     guard !look.isDetached else {
       throw Failure(
-        .refused, "\(subject.path) is one file: name the directory of the log that it belongs to")
+        .usage, "\(subject.path) is one file: name the directory of the log that it belongs to")
     }
     guard apply else {
       if look.isLive { Output.complain("\(subject.path): a writer is at work; stop it first") }
@@ -66,7 +66,8 @@ struct Repair: InspectCommand {
   ) throws -> RepairPlan {
     var generator = SystemRandomNumberGenerator()
     return try RepairPlan.make(
-      for: diagnosis, in: directory, accepting: acceptLoss?.indices, keep: keep, using: &generator)
+      for: diagnosis, in: directory, accepting: acceptLoss?.indices, keep: keep.kept,
+      using: &generator)
   }
 
   private func gather(_ directory: any StorageDirectory) throws -> DirectoryEvidence {
@@ -78,10 +79,12 @@ struct Repair: InspectCommand {
   private static func lock(_ directory: any StorageDirectory) throws -> any DirectoryLock {
     do {
       return try directory.lock()
-    } catch where error.isLocked {
+    } catch {
+      guard error.isLocked else { throw error }
       throw Failure(
         .locked,
-        "\(directory.path) is locked: another process has the log open; stop it, and run this again")
+        "\(directory.path) is locked: another process has the log open; stop it, and run this again"
+      )
     }
   }
 
@@ -183,4 +186,14 @@ struct Repair: InspectCommand {
   }
 }
 
-extension RepairPlan.Keep: ExpressibleByArgument {}
+/// `RepairPlan.Keep` on the command line.
+enum Side: String, ExpressibleByArgument, CaseIterable {
+  case before, after
+
+  var kept: RepairPlan.Keep {
+    switch self {
+    case .before: .before
+    case .after: .after
+    }
+  }
+}

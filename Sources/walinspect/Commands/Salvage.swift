@@ -5,7 +5,16 @@
 import ArgumentParser
 import LogFormat
 import Recovery
+import StorageIO
 import SystemPackage
+
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
 
 struct Salvage: InspectCommand {
   static let configuration = CommandConfiguration(
@@ -31,7 +40,8 @@ struct Salvage: InspectCommand {
     if to != "-" { try Self.finish(target, name: to) }
     for file in whole.evidence.unknown where file.content == .continues {
       Output.complain(
-        "\(file.file.name) continues the log and is not in the manifest: salvage it by its own name")
+        "\(file.file.name) continues the log and is not in the manifest: salvage it by its own name"
+      )
     }
     let written = Wording.count(sum.entries, "entry", "entries")
     let gaps = Wording.count(sum.gaps, "gap", "gaps")
@@ -47,33 +57,22 @@ struct Salvage: InspectCommand {
   private func salvage(_ inspection: Inspection, to output: inout Output) throws -> Sum {
     let view = try inspection.view()
     let progress = ProgressLine("salvaging")
-    var sum = Sum()
-    var next = view.firstIndex
     let count = Int(clamping: view.lastIndex &- view.firstIndex)
-    while next <= view.lastIndex {
-      var found: [Entry] = []
-      // The visitor cannot borrow what is inout here, so it hands out some batches at a time.
-      try view.replay(
-        from: next,
-        onDamage: { damage in
-          sum.gaps += 1
-          progress.clear()
-          Output.complain(damage.message)
-        },
-        into: { entries in
-          found += entries
-          return found.count < Self.entriesAtOnce
-        })
-      for entry in found { try print(entry, to: &output) }
-      sum.entries += UInt64(found.count)
-      guard let last = found.last?.index else { break }
-      next = last + 1
-      progress.show(Int(clamping: next - view.firstIndex), of: count)
-    }
+    var sum = Sum()
+    try view.replay(
+      onDamage: { damage in
+        sum.gaps += 1
+        progress.clear()
+        Output.complain(damage.message)
+      },
+      into: { entries in
+        for entry in entries { try print(entry, to: &output) }
+        sum.entries += UInt64(entries.count)
+        progress.show(Int(clamping: entries.last!.index - view.firstIndex), of: count)
+        return true
+      })
     return sum
   }
-
-  private static let entriesAtOnce = 4096
 
   private func print(_ entry: Entry, to output: inout Output) throws {
     if subject.json {
@@ -87,16 +86,22 @@ struct Salvage: InspectCommand {
     if name == "-" { return .standardOutput }
     do {
       return try FileDescriptor.open(
-        name, .writeOnly, options: [.create, .exclusiveCreate], permissions: [.ownerReadWrite])
+        FilePath(name), .writeOnly, options: [.create, .exclusiveCreate],
+        permissions: [.ownerReadWrite])
     } catch Errno.fileExists {
       throw Failure(
-        .inputOutput, "\(name) exists, and nothing is overwritten: name another file with --to")
+        .usage, "\(name) exists, and nothing is overwritten: name another file with --to")
     } catch {
       throw Failure(.inputOutput, "cannot create \(name): \(error); name another file with --to")
     }
   }
 
+  /// fsync(2) and close(2): what was salvaged is not to be lost a second time.
   private static func finish(_ file: FileDescriptor, name: String) throws {
+    guard fsync(file.rawValue) == 0 else {
+      throw Failure(
+        .inputOutput, "cannot sync \(name): \(Errno(rawValue: errno)); it may be incomplete")
+    }
     do {
       try file.close()
     } catch {

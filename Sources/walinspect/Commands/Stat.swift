@@ -19,11 +19,16 @@ struct Stat: InspectCommand {
     if subject.json {
       try output.line(sum.json)
     } else {
-      let width = sum.lines.map(\.0.count).max() ?? 0
-      for (name, value) in sum.lines {
-        try output.line(Terminal.output.paint(name.padded(width + 2), .heading) + value)
+      let indent = (sum.lines.map(\.name.count).max() ?? 0) + 2
+      let terminal = Terminal.output
+      for line in sum.lines {
+        let rows = Wording.wrapped(line.value, width: terminal.width - indent)
+        for (i, row) in rows.enumerated() {
+          let name = (i == 0 ? line.name : "").padded(indent)
+          try output.line(terminal.paint(name, .heading) + terminal.paint(row, line.tone))
+        }
       }
-      try sum.printPicture(to: &output, on: .output)
+      try sum.printPicture(to: &output, on: terminal)
     }
     return .clean
   }
@@ -87,9 +92,10 @@ private struct LogSum {
     json.field("isDetachedSegment", inspection.isDetached)
     json.field("group", manifest?.group.description)
     json.field("incarnation", inspection.isDetached ? nil : manifest?.incarnation.description)
-    json.field("firstIndex", firstIndex)
-    json.field("lastIndex", lastIndex)
-    json.field("entries", entryCount)
+    let isKnown = manifest != nil
+    json.field("firstIndex", isKnown ? firstIndex : nil)
+    json.field("lastIndex", isKnown ? lastIndex : nil)
+    json.field("entries", isKnown ? entryCount : nil)
     json.objects("terms", terms) { json, span in
       json.field("firstIndex", span.firstIndex)
       json.field("lastIndex", span.lastIndex)
@@ -130,37 +136,44 @@ private struct LogSum {
 
   // MARK: For people
 
-  var lines: [(String, String)] {
-    let manifest = inspection.manifest
+  struct Line {
+    var name: String
+    var value: String
+    var tone = Tone.plain
+  }
+
+  var lines: [Line] {
+    let group = inspection.manifest?.group.description
     var lines = [
-      ("log", Wording.escaped(inspection.path) + (inspection.isDetached ? ", one segment" : "")),
-      ("group", manifest?.group.description ?? "unknown: the manifest is gone"),
+      Line(
+        name: "log",
+        value: Wording.escaped(inspection.path) + (inspection.isDetached ? ", one segment" : "")),
+      Line(name: "group", value: group ?? "unknown: the manifest is gone"),
     ]
     if !inspection.isDetached { lines += directoryLines }
     lines += [
-      ("entries", entriesLine),
-      ("terms", termsLine),
-      ("segments", segmentsLine),
-      ("disk", diskLine),
-      ("verdict", verdictLine),
+      Line(name: "entries", value: entriesLine),
+      Line(name: "terms", value: termsLine),
+      Line(name: "segments", value: segmentsLine),
+      Line(name: "disk", value: diskLine),
+      verdictLine,
     ]
     return lines
   }
 
-  private var directoryLines: [(String, String)] {
+  private var directoryLines: [Line] {
     let manifest = inspection.manifest
-    let boots = manifest?.boots ?? []
-    let lastBoot = boots.last.map { "number \($0.counter) (\(Hex.string($0.random)))" } ?? "none"
+    let boot = manifest?.boots.last.map { "number \($0.counter) (\(Hex.string($0.random)))" }
     let copies = inspection.evidence.manifests.count { $0.scan != nil }
     let edit = inspection.evidence.manifest.map {
       "edit \($0.number), \(copies == 2 ? "both copies" : "one copy only")"
     }
     return [
-      ("incarnation", manifest?.incarnation.description ?? "unknown"),
-      ("last boot", lastBoot),
-      ("writer", writerLine),
-      ("hard state", hardStateLine),
-      ("manifest", edit ?? "gone"),
+      Line(name: "incarnation", value: manifest?.incarnation.description ?? "unknown"),
+      Line(name: "last boot", value: boot ?? "none"),
+      Line(name: "writer", value: writerLine),
+      Line(name: "hard state", value: hardStateLine),
+      Line(name: "manifest", value: edit ?? "gone"),
     ]
   }
 
@@ -179,13 +192,17 @@ private struct LogSum {
   }
 
   private var entriesLine: String {
-    guard entryCount > 0 else { return "none; the next has index \(max(lastIndex, firstIndex - 1) + 1)" }
+    if inspection.manifest == nil { return "unknown: the manifest is gone" }
+    guard entryCount > 0 else {
+      return "none; the next has index \(max(lastIndex, firstIndex - 1) + 1)"
+    }
     let compacted = firstIndex > 1 && !inspection.isDetached ? ", compacted below" : ""
     return Wording.indices(firstIndex, lastIndex)
       + " (\(Wording.count(entryCount, "entry", "entries"))\(compacted))"
   }
 
   private var termsLine: String {
+    if inspection.manifest == nil { return "unknown" }
     guard let first = terms.first, let last = terms.last else { return "none" }
     if terms.count == 1 { return "\(first.term)" }
     return "\(first.term) to \(last.term), in \(Wording.count(terms.count)) runs"
@@ -203,34 +220,41 @@ private struct LogSum {
       + (parts.isEmpty ? "" : ": " + parts.joined(separator: ", "))
   }
 
-  private var verdictLine: String {
+  private var verdictLine: Line {
     let severity = inspection.severity
     let tone: Tone = severity == .clean ? .good : severity == .mended ? .warning : .bad
     let live = inspection.isLive ? " (live)" : ""
     let count = inspection.findings.count
     let findings =
       count == 0 ? "" : ": " + Wording.count(count, "finding", "findings") + ", see explain"
-    let reach = isDeep ? "" : ", as far as opening reads; verify reads everything"
-    return Terminal.output.paint(ExitStatus(severity).word, tone) + live + findings + reach
+    let reach = isDeep ? "" : "; as far as opening reads, verify reads everything"
+    return Line(
+      name: "verdict", value: ExitStatus(severity).word + live + findings + reach, tone: tone)
   }
 
-  /// The whole directory as one bar, with the log's first and last index under its ends.
+  /// The whole directory as one bar; under it the first index of each segment where that begins.
   func printPicture(to output: inout Output, on terminal: Terminal) throws {
     guard strip.bytes > 0 else { return }
     let width = terminal.width - 2
-    let first = entryCount > 0 ? "\(segments.first?.firstIndex ?? firstIndex)" : ""
-    let last = entryCount > 0 ? "\(lastIndex)" : ""
     try output.line()
     try output.line(" " + terminal.picture(strip.cells(width)))
-    let ruler = first + last.leading(width - first.count - tailCells(width))
-    if !ruler.allSatisfy({ $0 == " " }) { try output.line(" " + terminal.paint(ruler, .faint)) }
+    let ruler = ruler(width)
+    if !ruler.isEmpty { try output.line(" " + terminal.paint(ruler, .faint)) }
     try output.line(" " + terminal.legend(strip.stretches.map(\.use)))
   }
 
-  /// Cells behind the log's last entry: the last index stands where the entries end.
-  private func tailCells(_ width: Int) -> Int {
-    let cells = strip.cells(width)
-    let tail = cells.reversed().prefix { $0 == .free || $0 == .cut }.count
-    return min(tail, width - 2 * "\(lastIndex)".count - 1)
+  /// As many first indices as there is room for, each below the cell that its segment begins with.
+  private func ruler(_ width: Int) -> String {
+    var ruler = ""
+    var bytes = 0
+    for segment in segments {
+      let label = "\(segment.firstIndex)"
+      let cell = bytes * width / strip.bytes
+      bytes += segment.strip.bytes
+      let hasRoom = ruler.isEmpty || ruler.count < cell
+      let isEmpty = segment.lastIndex < segment.firstIndex
+      if hasRoom, !isEmpty, cell + label.count <= width { ruler = ruler.padded(cell) + label }
+    }
+    return ruler
   }
 }

@@ -42,7 +42,11 @@ struct Verify: InspectCommand {
   /// The gravest of what was found. A device that does not deliver is worse than what it hides.
   private static func status(of inspection: Inspection) -> ExitStatus {
     let isUnreadable = inspection.findings.contains { finding in
-      if case .segmentBreak(let facts) = finding.evidence { facts.shape == .unreadable } else { false }
+      if case .segmentBreak(let facts) = finding.evidence {
+        facts.shape == .unreadable
+      } else {
+        false
+      }
     }
     return isUnreadable ? .inputOutput : ExitStatus(inspection.severity)
   }

@@ -1,5 +1,6 @@
 // DiskStep in words: what a repair is about to do, for the person who has to agree.
 
+import ByteBuffers
 import StorageIO
 
 extension DiskStep {

@@ -71,7 +71,8 @@ private struct OpenSegment {
       let file = try inspection.directory.open(segment.record.fileName, .read)
       batches = try segment.batches(in: file, header: header)
       reader = try SegmentReader(file, header: header)
-    } catch where error.isNotFound {
+    } catch {
+      guard error.isNotFound else { throw error }
       return nil
     }
   }
@@ -113,6 +114,7 @@ extension SegmentEvidence {
   func batches(
     in file: any StorageFile, header: SegmentHeader
   ) throws(StorageError) -> [BatchLocation] {
-    try locations(isRefused: true) ?? SegmentIndex.load(record, header: header, from: file)
+    if let known = locations(isRefused: true) { return known }
+    return try SegmentIndex.load(record, header: header, from: file)
   }
 }

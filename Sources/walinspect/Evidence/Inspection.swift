@@ -45,12 +45,15 @@ struct Inspection {
 
   private init(detached path: String, depth: DirectoryEvidence.Depth, label: String) throws {
     let file = FilePath(path)
-    guard let name = file.lastComponent?.string else { throw Self.noLog(path, "this names no file") }
+    guard let name = file.lastComponent?.string else {
+      throw Self.noLog(path, "this names no file")
+    }
     let above = file.removingLastComponent().string
     let parent: POSIXDirectory
     do throws(StorageError) {
       parent = try POSIXDirectory(path: above.isEmpty ? "." : above)
-    } catch where error.errno == .notDirectory {
+    } catch {
+      guard error.errno == .notDirectory else { throw error }
       throw Self.noLog(path, "there is no such file or directory")
     }
     let segment = try LooseSegment(name, in: parent)
@@ -142,39 +145,39 @@ private struct Look {
     _ directory: any StorageDirectory, _ depth: DirectoryEvidence.Depth, _ label: String
   ) throws {
     var isLive = try directory.isLocked()
+    // Beside a writer, what every look since it came has found; nil before there was one.
     var confirmed: Set<Finding>?
-    var looks = 0
-    while true {
-      looks += 1
-      let line = ProgressLine(label)
-      let evidence = try DirectoryEvidence.gather(
-        directory, depth: depth, isLive: isLive,
-        progress: { done, total in line.show(done, of: total) })
-      line.clear()
-      let diagnosis = Diagnosis(evidence)
-      let (grave, slight) = Self.split(diagnosis.findings)
-      let before = confirmed ?? Set(grave)
-      confirmed = before.intersection(grave)
-      // A writer may have come while we read: what it left half done was no damage.
+    for look in 1... {
+      let diagnosis = Diagnosis(try Self.gather(directory, depth, label, isLive: isLive))
       let wasLive = isLive
       isLive = try directory.isLocked() || isLive
-      let isSettled = confirmed!.isEmpty || looks == Self.looksMax
-      if !isLive || (wasLive && isSettled) || looks == Self.looksMax {
+      let found = Self.findings(diagnosis, isLive: isLive)
+      // A writer that came while we read is not known to have left anything half done.
+      if wasLive { confirmed = confirmed?.intersection(found) ?? Set(found) }
+      let isSettled = !isLive || confirmed?.isEmpty == true || look == Self.looksMax
+      if isSettled {
         self.diagnosis = diagnosis
         self.isLive = isLive
-        let kept = confirmed!
-        findings = diagnosis.findings.filter { slight.contains($0) || kept.contains($0) }
+        findings = found.filter { !isLive || confirmed?.contains($0) == true }
         return
       }
-      if !wasLive { confirmed = nil }
       Pause.milliseconds(20)
     }
+    preconditionFailure("looking never ends")
   }
 
-  private static func split(_ findings: [Finding]) -> (grave: [Finding], slight: Set<Finding>) {
-    (
-      findings.filter { $0.verdict.severity >= .damaged },
-      Set(findings.filter { $0.verdict.severity < .damaged })
-    )
+  private static func gather(
+    _ directory: any StorageDirectory, _ depth: DirectoryEvidence.Depth, _ label: String,
+    isLive: Bool
+  ) throws -> DirectoryEvidence {
+    let line = ProgressLine(label)
+    return try DirectoryEvidence.gather(
+      directory, depth: depth, isLive: isLive,
+      progress: { done, total in line.show(done, of: total) })
+  }
+
+  /// The rows that fired. A prepared or unfinished file is the writer's business while there is one.
+  private static func findings(_ diagnosis: Diagnosis, isLive: Bool) -> [Finding] {
+    diagnosis.findings.filter { !isLive || $0.verdict != .leftover }
   }
 }

@@ -35,8 +35,10 @@ struct LooseSegment {
   ) throws -> any StorageFile {
     do {
       return try directory.open(name, .read)
-    } catch where error.isNotFound {
-      throw Failure(.noLog, "no log at \(directory.path)/\(name): there is no such file or directory")
+    } catch {
+      guard error.isNotFound else { throw error }
+      throw Failure(
+        .noLog, "no log at \(directory.path)/\(name): there is no such file or directory")
     }
   }
 
@@ -51,16 +53,19 @@ struct LooseSegment {
       }
       return header
     } catch {
-      let status: ExitStatus =
-        switch error.code {
-        case .badMagic, .truncated: .noLog
-        case .unsupported: .refused
-        default: .damaged
-        }
-      throw Failure(
-        status,
-        "\(path) at byte \(error.offset): \(error.message); a segment can be read by itself only "
-          + "with its header: look at the directory that it belongs to")
+      switch error.code {
+      case .badMagic, .truncated:
+        throw Failure(
+          .noLog,
+          "no log at \(path): \(error.message); name the directory of a log, or one segment file")
+      case .unsupported:
+        throw Failure(.refused, "\(path): \(error.message); use the program that wrote it")
+      default:
+        throw Failure(
+          .damaged,
+          "\(path) at byte \(error.offset): \(error.message); a segment can be read by itself only "
+            + "with its header: look at the directory that it belongs to")
+      }
     }
   }
 
@@ -78,7 +83,8 @@ struct LooseSegment {
     }
     let scan = try SegmentScan.scan(file, header: header, limit: footerOffset)
     self.scan = scan
-    let isSealed = try scan.end.offset == footerOffset || footer(in: file, at: scan.end.offset).isOne
+    let isSealed =
+      try scan.end.offset == footerOffset || footer(in: file, at: scan.end.offset).isOne
     if isSealed {
       // The footer is damaged, and everything in front of it is not.
       end = scan.end(at: scan.end.ordinal)
@@ -156,7 +162,8 @@ extension LooseSegment {
   ) throws -> any StorageDirectory {
     let log = inOrder(segments)
     guard let first = log.first, let last = log.last else {
-      throw Failure(.lost, "\(path) holds no segment with a readable header: there is nothing to read")
+      throw Failure(
+        .lost, "\(path) holds no segment with a readable header: there is nothing to read")
     }
     var state = ManifestState(group: first.header.group, incarnation: first.header.uid)
     state.firstIndex = first.header.firstIndex
@@ -190,7 +197,8 @@ extension LooseSegment {
   private static let emptySegmentBytes = Layout.segmentHeader + Layout.page
 
   /// A log needs a segment that is being written; behind a sealed one it is an empty one.
-  private static func emptySegment(behind header: SegmentHeader, _ end: SegmentEnd) -> SegmentHeader {
+  private static func emptySegment(behind header: SegmentHeader, _ end: SegmentEnd) -> SegmentHeader
+  {
     SegmentHeader(
       purpose: .roll, group: header.group, uid: inventedUID, salt: 0,
       sequence: header.sequence &+ 1, firstIndex: end.index + 1, previousTerm: end.term)

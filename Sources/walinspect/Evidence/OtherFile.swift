@@ -3,6 +3,7 @@
 import LogFormat
 import Recovery
 import StorageIO
+import SystemPackage
 
 struct OtherFile {
   enum Kind: String, CaseIterable {
@@ -61,7 +62,8 @@ extension Inspection {
       return OtherFile(kind: .lock, name: file.name, bytes: file.size, note: note)
     case names.reserve:
       return OtherFile(
-        kind: .reserve, name: file.name, bytes: file.size, note: "space for recovery on a full disk")
+        kind: .reserve, name: file.name, bytes: file.size, note: "space for recovery on a full disk"
+      )
     default: return nil
     }
   }
@@ -89,8 +91,9 @@ extension Inspection {
     let files: [FileInfo]
     do throws(StorageError) {
       files = try POSIXDirectory(path: "\(path)/\(name)").list()
-    } catch where error.isNotFound || error.errno == .notDirectory {
-      return []
+    } catch {
+      if error.isNotFound || error.errno == .notDirectory { return [] }
+      throw error
     }
     return files.map {
       OtherFile(

@@ -10,5 +10,5 @@
 
 enum Pause {
   /// poll(2) on nothing: gives the processor away for so long.
-  static func milliseconds(_ count: Int32) { _ = unsafe poll(nil, 0, count) }
+  static func milliseconds(_ count: Int32) { _ = poll(nil, 0, count) }
 }

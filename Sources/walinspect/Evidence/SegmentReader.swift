@@ -18,7 +18,7 @@ struct SegmentReader {
 
   private static let windowBytes = 1 << 20
 
-  init(_ file: any StorageFile, header: SegmentHeader) throws {
+  init(_ file: any StorageFile, header: SegmentHeader) throws(StorageError) {
     self.file = file
     self.header = header
     seed = header.seed
@@ -27,7 +27,7 @@ struct SegmentReader {
 
   /// The bytes of `range`, fewer at the end of the file. Sectors that the device does not deliver
   /// look like damage, never like zeros.
-  mutating func bytes(_ range: Range<Int>) throws -> Bytes {
+  mutating func bytes(_ range: Range<Int>) throws(StorageError) -> Bytes {
     let end = min(range.upperBound, fileBytes)
     guard range.lowerBound < end else { return Bytes() }
     if range.lowerBound < start || end > start + window.count {
@@ -43,13 +43,13 @@ struct SegmentReader {
   }
 
   /// The frame at `offset`, if a valid one of this segment begins there.
-  mutating func frame(at offset: Int) throws -> Frame? {
+  mutating func frame(at offset: Int) throws(StorageError) -> Frame? {
     let page = try bytes(offset..<offset + Layout.frame)
     return try? Frame(decoding: page.span, seed: seed)
   }
 
   /// The body behind `frame`: a batch of this log, checked, or what is wrong with it.
-  mutating func body(of frame: Frame, at offset: Int) throws -> Body {
+  mutating func body(of frame: Frame, at offset: Int) throws(StorageError) -> Body {
     guard frame.kind == .batch else { return .none }
     let bytes = try bytes(offset..<offset + Layout.frame + frame.bodyBytes)
     var rows: [BatchRow] = []
@@ -91,7 +91,7 @@ struct FrameWalk {
   private let footerOffset: Int?
   private var pending: Piece?
 
-  init(_ file: any StorageFile, header: SegmentHeader) throws {
+  init(_ file: any StorageFile, header: SegmentHeader) throws(StorageError) {
     reader = try SegmentReader(file, header: header)
     let size = reader.fileBytes
     let trailer = try reader.bytes(max(0, size - 16)..<size)
@@ -99,7 +99,7 @@ struct FrameWalk {
     footerOffset = footer.flatMap { $0 >= Layout.segmentHeader && $0 < size ? $0 : nil }
   }
 
-  mutating func next() throws -> Piece? {
+  mutating func next() throws(StorageError) -> Piece? {
     if let piece = pending.take() { return piece }
     guard offset < reader.fileBytes else { return nil }
     if offset == footerOffset {
@@ -115,17 +115,18 @@ struct FrameWalk {
   }
 
   /// Everything up to the next valid frame, the footer or the end: first what is not zero.
-  private mutating func gap() throws -> Piece {
+  private mutating func gap() throws(StorageError) -> Piece {
     let start = offset
     var dataEnd = start
-    repeat {
+    while true {
       let page = try reader.bytes(offset..<offset + Layout.page)
       offset = min(offset + Layout.page, reader.fileBytes)
       if !page.span.isZero { dataEnd = offset }
       // A file that got shorter while we read it has no more bytes to give.
       if page.isEmpty { offset = reader.fileBytes }
-    } while try offset < reader.fileBytes && offset != footerOffset
-      && reader.frame(at: offset) == nil
+      if offset >= reader.fileBytes || offset == footerOffset { break }
+      if try reader.frame(at: offset) != nil { break }
+    }
     if dataEnd == start { return .zeros(start..<offset) }
     if dataEnd < offset { pending = .zeros(dataEnd..<offset) }
     return .damage(start..<dataEnd)

@@ -69,6 +69,11 @@ extension SegmentEvidence {
   }
 }
 
+extension SegmentEvidence {
+  /// The byte behind the last frame that counts, if anybody knows it.
+  fileprivate var framesEnd: Int? { record.end?.offset ?? scan?.end.offset }
+}
+
 extension Inspection {
   /// All segments in the order of the log.
   func summaries() throws -> [SegmentSummary] {
@@ -116,14 +121,28 @@ private struct SegmentStrip {
   ) {
     func use(_ last: LogIndex) -> Use { last < first ? .compacted : .live }
     if let batches, let front = batches.first {
-      marks.append(Mark(offset: 0, use: use(front.lastIndex)))
-      for batch in batches { marks.append(Mark(offset: batch.offset, use: use(batch.lastIndex))) }
+      marks.append(Mark(offset: 0, use: use(front.firstIndex)))
+      for (i, batch) in batches.enumerated() {
+        marks.append(Mark(offset: batch.offset, use: use(batch.firstIndex)))
+        guard batch.firstIndex < first, batch.lastIndex >= first else { continue }
+        let end = i + 1 < batches.count ? batches[i + 1].offset : segment.framesEnd
+        marks.append(Mark(offset: Self.place(of: first, in: batch, endingAt: end), use: .live))
+      }
     } else if let end = segment.record.end {
       let isEmpty = end.index == segment.record.previousIndex
-      marks.append(Mark(offset: 0, use: isEmpty ? .cut : use(end.index)))
+      marks.append(Mark(offset: 0, use: isEmpty && segment.record.isCut ? .cut : use(end.index)))
     } else {
       marks.append(Mark(offset: 0, use: .live))
     }
+  }
+
+  /// About where the entry at `index` lies in its batch, as if all were of one size.
+  private static func place(
+    of index: LogIndex, in batch: BatchLocation, endingAt end: Int?
+  ) -> Int {
+    guard let end, end > batch.offset else { return batch.offset }
+    let share = Double(index - batch.firstIndex) / Double(batch.lastIndex - batch.firstIndex + 1)
+    return batch.offset + Int(share * Double(end - batch.offset))
   }
 
   /// What lies behind the last frame that counts.
@@ -132,7 +151,7 @@ private struct SegmentStrip {
   ) throws {
     let record = segment.record
     guard record.seal == nil else { return }
-    let end = record.end?.offset ?? segment.scan?.end.offset ?? fileBytes
+    let end = segment.framesEnd ?? fileBytes
     if record.isCut {
       marks.append(Mark(offset: end, use: .cut))
       marks.append(Mark(offset: max(try dataEnd(segment, in: inspection), end), use: .free))
@@ -144,15 +163,17 @@ private struct SegmentStrip {
   private mutating func markBreaks(
     _ segment: SegmentEvidence, _ findings: [Finding], _ fileBytes: Int, in inspection: Inspection
   ) throws {
-    let resuming = segment.scan?.breaks ?? []
-    for found in resuming where found.shape != .zeros {
+    for found in segment.scan?.breaks ?? [] {
       // Behind the end that the manifest gives the file is no part of the log.
       if let end = segment.record.end, found.offset >= end.offset { continue }
-      let finding = findings.first { $0.offset == found.offset }
-      let severity = finding?.verdict.severity ?? .clean
-      let use: Use =
-        severity >= .damaged ? .damaged : severity == .mended ? .cut : .live
+      let severity =
+        findings.first { $0.offset == found.offset }?.verdict.severity ?? .clean
       marks.removeAll { $0.offset == found.offset }
+      guard found.shape != .zeros || severity > .clean else {
+        marks.append(Mark(offset: found.offset, use: .free))
+        continue
+      }
+      let use: Use = severity >= .damaged ? .damaged : severity == .mended ? .cut : .live
       marks.append(Mark(offset: found.offset, use: use))
       if let next = found.resumesAt {
         marks.append(Mark(offset: next, use: use == .damaged ? .live : use))

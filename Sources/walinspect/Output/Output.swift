@@ -48,7 +48,8 @@ struct Output: ~Copyable {
     do {
       try descriptor.writeAll(buffer)
     } catch {
-      throw Failure(.inputOutput, "cannot write to \(name): \(error); what was printed is incomplete")
+      throw Failure(
+        .inputOutput, "cannot write to \(name): \(error); what was printed is incomplete")
     }
   }
 

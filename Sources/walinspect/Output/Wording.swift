@@ -43,6 +43,21 @@ enum Wording {
     return first == last ? "\(first)" : "\(first)-\(last)"
   }
 
+  /// `text` in lines of at most `width`, broken behind commas; what has none stays on one line.
+  static func wrapped(_ text: String, width: Int) -> [String] {
+    var lines: [String] = []
+    let parts = text.split(separator: ", ", omittingEmptySubsequences: false)
+    for (i, part) in parts.enumerated() {
+      let piece = part + (i + 1 < parts.count ? "," : "")
+      if let last = lines.last, last.count + 1 + piece.count <= width {
+        lines[lines.count - 1] += " " + piece
+      } else {
+        lines.append(String(piece))
+      }
+    }
+    return lines
+  }
+
   /// Bytes as text in which everything that is not printable UTF-8 is escaped.
   static func escaped(_ bytes: Bytes) -> String { escaped(bytes.array) }
 
@@ -50,10 +65,15 @@ enum Wording {
 
   private static func escaped(_ bytes: [UInt8], quotes: Bool = true) -> String {
     var result = ""
-    var parser = Unicode.UTF8.ForwardParser()
-    var input = bytes.makeIterator()
     var at = 0
-    while true {
+    while at < bytes.count {
+      // Most of what is printed is plain, and goes over at once.
+      let plainEnd = bytes[at...].firstIndex { !isPlain($0) } ?? bytes.count
+      result += String(decoding: bytes[at..<plainEnd], as: UTF8.self)
+      at = plainEnd
+      guard at < bytes.count else { break }
+      var parser = Unicode.UTF8.ForwardParser()
+      var input = bytes[at...].makeIterator()
       switch parser.parseScalar(from: &input) {
       case .valid(let encoded):
         append(Unicode.UTF8.decode(encoded), to: &result, quotes: quotes)
@@ -61,10 +81,15 @@ enum Wording {
       case .error(let length):
         for byte in bytes[at..<at + length] { result += "\\x" + Hex.string(byte) }
         at += length
-      case .emptyInput:
-        return result
+      case .emptyInput: break
       }
     }
+    return result
+  }
+
+  /// True for a byte that is printed as it is, whatever stands around it.
+  private static func isPlain(_ byte: UInt8) -> Bool {
+    byte >= 0x20 && byte < 0x7F && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
   }
 
   private static func append(_ scalar: Unicode.Scalar, to result: inout String, quotes: Bool) {
@@ -100,5 +125,11 @@ extension String {
   /// Filled with spaces on the left.
   func leading(_ width: Int) -> String {
     String(repeating: " ", count: max(0, width - count)) + self
+  }
+
+  var withoutTrailingSpaces: String {
+    var text = self
+    while text.last == " " { text.removeLast() }
+    return text
   }
 }

@@ -1,0 +1,29 @@
+// FuzzSegment: an input as a segment file; its last byte says what the manifest thinks of the rest.
+//
+// What must always hold: scanning, reading and recovering any bytes ends without a crash; the view
+// shows exactly the entries of the unbroken chain; opening refuses, or keeps exactly these, and the
+// log takes another one behind them.
+
+import FuzzSupport
+
+@c(LLVMFuzzerInitialize)
+public func initialize(
+  _ argumentCount: UnsafeMutableRawPointer?, _ arguments: UnsafeMutableRawPointer?
+) -> CInt {
+  SeedCorpus.writeIfAsked(SegmentSeeds.all)
+  return 0
+}
+
+@c(LLVMFuzzerTestOneInput)
+public func testOneInput(_ data: UnsafeRawPointer?, _ size: Int) -> CInt {
+  let input = unsafe fuzzInput(data, size)
+  if let role = input.last { SegmentCheck(Array(input.dropLast()), SegmentRole(byte: role)).run() }
+  return 0
+}
+
+@c(LLVMFuzzerCustomMutator)
+public func mutate(
+  _ data: UnsafeMutableRawPointer?, _ size: Int, _ sizeMax: Int, _ seed: UInt32
+) -> Int {
+  unsafe Mutation.run(data, size, sizeMax, seed) { mutation in mutation.mutateSegment() }
+}

@@ -1,0 +1,185 @@
+// FlipExplorer: one flipped bit at every byte of a log's directory, and every shorter length of its
+// last segment. Rot is never a crash, and never silent.
+//
+// What must always hold: no reader gets a payload that was not written; an entry that is not
+// delivered is covered by a finding that says so; a log opens only without a loss, or with the loss
+// reported.
+
+import ByteBuffers
+import LogFormat
+import LogStorage
+import Recovery
+import StorageIO
+
+/// How a log was left before the rot.
+public enum StopKind: String, Sendable, CaseIterable {
+  case clean, crash
+}
+
+/// What flipping came to.
+public struct FlipReport: Sendable {
+  public var bytes = 0
+  public var lengths = 0
+  /// Per verdict, how often it was the gravest one.
+  public var verdicts: [String: Int] = [:]
+  public var failures: [String] = []
+
+  public init() {}
+}
+
+public struct FlipExplorer {
+  private let image: DiskImage
+  private let model: LogModel
+  private let hardState: HardState
+  private let options: EngineOptions
+  private let stop: StopKind
+  public private(set) var report = FlipReport()
+
+  /// Makes a small log with several segments, and stops it.
+  public init(stop: StopKind, seed: UInt64) throws {
+    var random = SplitMix64(seed: seed)
+    var options = StorageExplorer.tinyOptions(&random)
+    options.segmentBytes = EngineOptions.segmentBytesMin
+    options.syncMode = .always
+    options.reserveBytes = 0
+    self.options = options
+    self.stop = stop
+    let disk = SimulatedDisk()
+    let driver = StorageDriver(disk: disk, options: options, seed: random.next())
+    // Requests are finished one by one, so that all of them are acknowledged.
+    driver.finishesEach = true
+    for operation in [StorageOperation.append, .hardState, .large, .append, .append] {
+      try driver.perform(operation)
+    }
+    switch stop {
+    case .clean: try driver.perform(.close)
+    case .crash: driver.crash()
+    }
+    model = driver.expectation.logs[0]
+    hardState = driver.expectation.hardStates[0]
+    let files = disk.state.entries.sorted { $0.key < $1.key }.map {
+      (name: $0.key, content: disk.state.inodes[$0.value].content)
+    }
+    image = DiskImage(files: files)
+  }
+
+  /// Bytes of the directory.
+  public var bytes: Int { image.files.reduce(0) { $0 + $1.content.count } }
+
+  /// Flips one bit of every `step`-th byte.
+  public mutating func flipAll(every step: Int = 1) {
+    for (i, file) in image.files.enumerated() {
+      for offset in stride(from: 0, to: file.content.count, by: step) {
+        guard report.failures.count < 5 else { return }
+        var rotten = image
+        // Which bit goes round, so that all of them are met.
+        rotten.files[i].content[offset] ^= 1 << UInt8((offset / step) % 8)
+        report.bytes += 1
+        examine(rotten, "\(file.name) at byte \(offset)")
+      }
+    }
+  }
+
+  /// Shortens the segment that was written last to every `step`-th length.
+  public mutating func shortenAll(every step: Int = 1) {
+    guard let i = image.files.lastIndex(where: { SegmentName($0.name) != nil }) else { return }
+    let file = image.files[i]
+    for length in stride(from: 0, to: file.content.count, by: step) {
+      guard report.failures.count < 5 else { return }
+      var rotten = image
+      rotten.files[i].content.removeLast(file.content.count - length)
+      report.lengths += 1
+      examine(rotten, "\(file.name) cut to \(length) bytes")
+    }
+  }
+
+  private mutating func examine(_ rotten: DiskImage, _ what: String) {
+    do {
+      let verdict = try look(rotten)
+      report.verdicts[verdict?.rawValue ?? "A", default: 0] += 1
+      try open(rotten)
+    } catch {
+      report.failures.append("\(stop) stop, \(what): \(error)")
+    }
+  }
+
+  /// Reads what can be read; the gravest row that fired.
+  private func look(_ rotten: DiskImage) throws -> Verdict? {
+    let disk = SimulatedDisk(rotten.state)
+    let diagnosis = Diagnosis(try DirectoryEvidence.gather(disk, depth: .everything))
+    let gravest = diagnosis.findings.max { $0.verdict.severity < $1.verdict.severity }?.verdict
+    guard let view = LogView(diagnosis, in: disk) else {
+      guard diagnosis.severity >= .damaged else {
+        throw SimulationFailure(description: "no manifest, and verdict \(diagnosis.severity)")
+      }
+      return gravest
+    }
+    var delivered: Set<LogIndex> = []
+    var gaps = 0
+    try view.replay(onDamage: { _ in gaps += 1 }) { entries in
+      for entry in entries {
+        guard model.holds(entry) else {
+          throw SimulationFailure(description: "entry \(entry.index) was never written like this")
+        }
+        delivered.insert(entry.index)
+      }
+      return true
+    }
+    let missing = model.indices.filter { !delivered.contains($0) }
+    for index in missing where !diagnosis.findings.contains(where: { $0.covers(index) }) {
+      throw SimulationFailure(
+        description: "entry \(index) is missing, and no finding says so: \(diagnosis.findings)")
+    }
+    return gravest
+  }
+
+  /// Opening refuses, or has everything, or says what it cut.
+  private func open(_ rotten: DiskImage) throws(SimulationFailure) {
+    let disk = SimulatedDisk(rotten.state)
+    let plan: OpeningPlan
+    do {
+      plan = try LogOpener.open(disk, options: options, seed: 1)
+    } catch {
+      guard !error.findings.isEmpty else {
+        throw SimulationFailure(description: "refused without a finding: \(error)")
+      }
+      return
+    }
+    // Rot in a sealed segment is met when it is read, not when the log is opened.
+    guard let recovered = try RecoveredImage.read(disk, toleratesDamage: true) else { return }
+    let lost = model.indices.filter { $0 > recovered.lastIndex || $0 < recovered.firstIndex }
+    for index in lost where !plan.findings.contains(where: { $0.covers(index) }) {
+      throw SimulationFailure(
+        description: "opened without entry \(index), and no finding says so: \(plan.findings)")
+    }
+    let kept = model.entries.prefix(recovered.entries.count)
+    guard recovered.firstIndex == model.firstIndex, Array(kept) == recovered.entries else {
+      throw SimulationFailure(description: "opened with other entries")
+    }
+    let state = plan.opened.hardState
+    let isReported = plan.findings.contains { $0.verdict == .voteLost }
+    guard state == hardState || isReported else {
+      throw SimulationFailure(description: "opened with \(state), not \(hardState)")
+    }
+  }
+}
+
+extension Finding {
+  /// True when this finding says that the entry may be unreadable or gone.
+  fileprivate func covers(_ index: LogIndex) -> Bool {
+    guard verdict.severity >= .damaged else { return false }
+    guard let firstIndex else { return true }
+    return index >= firstIndex && index <= lastIndex ?? .max
+  }
+}
+
+extension LogModel {
+  fileprivate var indices: Range<LogIndex> { firstIndex..<lastIndex + 1 }
+
+  fileprivate func holds(_ entry: Entry) -> Bool {
+    guard indices.contains(entry.index) else { return false }
+    return entries[Int(entry.index - firstIndex)]
+      == LogModel.entry(index: entry.index, term: entry.term, payload: entry.payload)
+      && entry.term == entries[Int(entry.index - firstIndex)].term
+  }
+}

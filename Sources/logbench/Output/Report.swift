@@ -1,0 +1,144 @@
+// Report: what was measured, as a table for people or as a line of JSON for programs.
+//
+// What must always hold: a row is printed as soon as it is known; how far it has come is shown on
+// standard error, on a terminal only, and leaves nothing behind.
+
+import ArgumentParser
+import SystemPackage
+
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
+
+struct Column {
+  enum Alignment {
+    case left, right
+  }
+
+  let title: String
+  let width: Int
+  let alignment: Alignment
+
+  init(_ title: String, _ width: Int, _ alignment: Alignment = .right) {
+    self.title = title
+    self.width = width
+    self.alignment = alignment
+  }
+
+  func padded(_ text: String) -> String {
+    let space = String(repeating: " ", count: max(0, width - text.count))
+    return alignment == .left ? text + space : space + text
+  }
+}
+
+/// One cell's result.
+protocol Reportable {
+  static var columns: [Column] { get }
+  var cells: [String] { get }
+  func write(to line: inout JSONLine)
+}
+
+struct Report {
+  private let json: Bool
+  private var isFirst = true
+
+  init(json: Bool) { self.json = json }
+
+  /// Begins a table.
+  mutating func begin(_ columns: [Column]) {
+    guard !json else { return }
+    if !isFirst { StandardOutput.line("") }
+    isFirst = false
+    show(columns.map { $0.padded($0.title) })
+  }
+
+  func row<Row: Reportable>(_ row: Row) {
+    StandardError.progress("")
+    if json {
+      var line = JSONLine(format: Self.format)
+      row.write(to: &line)
+      StandardOutput.line(line.text)
+    } else {
+      show(zip(Row.columns, row.cells).map { $0.padded($1) })
+    }
+  }
+
+  private func show(_ cells: [String]) {
+    var line = cells.joined()
+    while line.last == " " { line.removeLast() }
+    StandardOutput.line(line)
+  }
+
+  /// Says what others did to the machine during the whole run.
+  func finish(_ machine: MachineUse) {
+    StandardError.progress("")
+    if json {
+      var line = JSONLine(format: Self.format)
+      line.field("part", "machine")
+      line.field(machine)
+      StandardOutput.line(line.text)
+      return
+    }
+    StandardOutput.line(Self.legend)
+    if let others = machine.othersCores, let stolen = machine.stolenCores {
+      StandardOutput.line(
+        "Others used \(Text.decimal(others, 2)) processors meanwhile (the kernel on nobody's "
+          + "account included), the hypervisor \(Text.decimal(stolen, 2)).")
+    } else {
+      StandardOutput.line("This system does not say how much of the machine others used.")
+    }
+  }
+
+  func progress(_ text: String) { StandardError.progress(text) }
+
+  private static let legend = """
+
+    probe: syncs a second of raw writes of the same payload, the better of buffered and O_DIRECT
+    raw: a raw read of the same segments, cold around the page cache, warm through it
+    ratio: the log's share of that, the median of the rounds' ratios; 1 is the device
+    to a tenth: how many times as long as opening a log of a tenth of the size
+    """
+
+  private static let format = "logbench.wal/1"
+}
+
+enum StandardOutput {
+  static func line(_ text: String) {
+    do {
+      try FileDescriptor.standardOutput.writeAll((text + "\n").utf8)
+    } catch {
+      StandardError.line("logbench: cannot write to standard output: \(error)")
+    }
+  }
+}
+
+enum StandardError {
+  private static let isTerminal = isatty(STDERR_FILENO) == 1
+
+  static func line(_ text: String) { write(text + "\n") }
+
+  /// Replaces the line that the terminal shows; nothing where there is no terminal.
+  static func progress(_ text: String) {
+    if isTerminal { write("\r\u{1B}[K" + text) }
+  }
+
+  private static func write(_ text: String) {
+    // Where standard error is gone there is nobody left to tell.
+    _ = try? FileDescriptor.standardError.writeAll(text.utf8)
+  }
+}
+
+/// Runs a command's work; an error becomes a line on standard error and a status.
+func exiting(_ body: () throws -> Void) throws {
+  do {
+    try body()
+  } catch {
+    StandardError.progress("")
+    StandardError.line("logbench: \(error)")
+    throw ExitCode.failure
+  }
+}

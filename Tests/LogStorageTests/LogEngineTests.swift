@@ -1,0 +1,173 @@
+// LogEngine as a value: which jobs it emits, and when it believes them.
+
+import ByteBuffers
+import LogFormat
+import LogStorage
+import Recovery
+import Simulation
+import StorageIO
+import SystemPackage
+import Testing
+
+/// An engine on a simulated disk, driven by hand.
+private final class Bench {
+  let disk = SimulatedDisk()
+  var engine: LogEngine
+  private var writer: DiskExecutor
+  private var background: DiskExecutor
+
+  init(_ change: (inout EngineOptions) -> Void = { _ in }) throws {
+    var options = EngineOptions()
+    options.segmentBytes = 64 << 10
+    options.segmentBytesFirst = 64 << 10
+    options.reserveBytes = 0
+    change(&options)
+    let plan = try LogOpener.open(disk, options: options, seed: 1)
+    engine = LogEngine(plan.opened, options: options, seed: 2)
+    writer = DiskExecutor(directory: disk)
+    background = DiskExecutor(directory: disk)
+  }
+
+  func append(_ text: String) throws -> LogIndex {
+    let payload = Bytes(text)
+    return try engine.append(payload.span, term: 0).index
+  }
+
+  func next(at now: Duration = .zero) -> [DiskStep]? { engine.nextJob(.writer, now: now)?.steps }
+
+  /// The writer's next job, which must be there.
+  func take() throws -> DiskJob {
+    let job = engine.nextJob(.writer, now: .zero)
+    return try #require(job)
+  }
+
+  /// Carries out everything that there is to do.
+  func settle(at now: Duration = .zero) throws {
+    while true {
+      if let job = engine.nextJob(.writer, now: now) {
+        try writer.run(job.steps)
+        engine.completed(job.id, nil, now: now)
+      } else if let job = engine.nextJob(.background, now: now) {
+        try background.run(job.steps)
+        engine.completed(job.id, nil, now: now)
+      } else {
+        return
+      }
+    }
+  }
+}
+
+@Suite struct LogEngineTests {
+  @Test func whatArrivesDuringASyncSharesTheNextOne() throws {
+    let bench = try Bench()
+    _ = try bench.append("first")
+    let first = try bench.take()
+    for i in 1...50 { _ = try bench.append("entry \(i)") }
+    #expect(bench.next() == nil)
+    #expect(bench.engine.durableIndex == 0)
+    bench.engine.completed(first.id, nil, now: .zero)
+    #expect(bench.engine.durableIndex == 1)
+    let second = try bench.take()
+    #expect(second.steps.count == 2)
+    bench.engine.completed(second.id, nil, now: .zero)
+    #expect(bench.engine.durableIndex == 51)
+  }
+
+  @Test func aSuffixIsReplacedInOneWriteAndOneSync() throws {
+    let bench = try Bench()
+    for i in 1...5 { _ = try bench.append("entry \(i)") }
+    try bench.settle()
+    _ = try bench.engine.truncate(after: 3)
+    #expect(try bench.append("new 4") == 4)
+    let job = try bench.take()
+    guard job.steps.count == 2, case .write = job.steps[0], case .sync = job.steps[1] else {
+      Issue.record("\(job.steps)")
+      return
+    }
+    bench.engine.completed(job.id, nil, now: .zero)
+    #expect(bench.engine.durableIndex == 4)
+    #expect(bench.engine.lastIndex == 4)
+  }
+
+  @Test func nothingCountsBeforeItsSyncIsReported() throws {
+    let bench = try Bench()
+    let ticket = try bench.engine.save(HardState(term: 3, vote: 1))
+    let job = try bench.take()
+    #expect(bench.engine.hardState == HardState())
+    #expect(bench.engine.writtenTicket < ticket)
+    // Both copies, one after the other, each synced.
+    let names = job.steps.compactMap { step -> String? in
+      switch step {
+      case .write(let name, _, _): "write \(name)"
+      case .sync(let name): "sync \(name)"
+      default: nil
+      }
+    }
+    #expect(names == ["write vote-0", "sync vote-0", "write vote-1", "sync vote-1"])
+    bench.engine.completed(job.id, nil, now: .zero)
+    #expect(bench.engine.hardState == HardState(term: 3, vote: 1))
+  }
+
+  @Test func aFailedSyncIsNeverTriedAgain() throws {
+    let bench = try Bench()
+    _ = try bench.append("doubtful")
+    let job = try bench.take()
+    bench.engine.completed(
+      job.id, StorageError(.sync, path: "wal", errno: .ioError), now: .zero)
+    #expect(bench.engine.poison?.code == .poisoned)
+    #expect(bench.next() == nil)
+    #expect(bench.engine.durableIndex == 0)
+    #expect(bench.engine.takeFailures().count == 1)
+    #expect(throws: LogError.self) { try bench.append("later") }
+  }
+
+  /// ENOSPC from a sync says as little about the data as EIO does.
+  @Test func aFullDiskAtASyncStopsTheLogToo() throws {
+    let bench = try Bench()
+    _ = try bench.append("doubtful")
+    let job = try bench.take()
+    bench.engine.completed(
+      job.id, StorageError(.sync, path: "wal", errno: .noSpace), now: .zero)
+    #expect(bench.engine.poison?.code == .poisoned)
+  }
+
+  @Test func anIdleLogVouchesForItsLastBatch() throws {
+    let bench = try Bench()
+    _ = try bench.append("last")
+    try bench.settle()
+    let due = bench.engine.deadline
+    let deadline = try #require(due)
+    #expect(bench.next(at: deadline - .nanoseconds(1)) == nil)
+    try bench.settle(at: deadline)
+    // A crash now needs no copy: the next opening goes on in the same segment.
+    let plan = try LogOpener.open(bench.disk, options: bench.engine.options, seed: 3)
+    #expect(plan.opened.manifest.segments.count == 1)
+  }
+
+  @Test func anUnvouchedBatchIsCopiedForward() throws {
+    let bench = try Bench()
+    _ = try bench.append("last")
+    try bench.settle()
+    let plan = try LogOpener.open(bench.disk, options: bench.engine.options, seed: 3)
+    #expect(plan.opened.manifest.segments.count == 2)
+    #expect(plan.opened.active.end.index == 1)
+    #expect(plan.opened.active.durableOrdinal == plan.opened.active.end.ordinal)
+  }
+
+  @Test func segmentsRollAndAreSealed() throws {
+    let bench = try Bench {
+      $0.segmentBytes = 16 << 10; $0.segmentBytesFirst = 16 << 10
+    }
+    for i in 1...20 {
+      _ = try bench.append("entry \(i)")
+      try bench.settle()
+    }
+    let segments = bench.engine.manifest.segments
+    #expect(segments.count > 5)
+    for segment in segments.dropLast() {
+      #expect(segment.seal != nil)
+      #expect(segment.end != nil)
+    }
+    for (a, b) in zip(segments, segments.dropFirst()) { #expect(a.end?.index == b.previousIndex) }
+  }
+}
