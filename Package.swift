@@ -23,7 +23,10 @@ let package = Package(
   products: [
     .library(name: "LogStorage", targets: ["LogStorage"]),
     .library(name: "Recovery", targets: ["Recovery"]),
+    .library(name: "StorageIO", targets: ["StorageIO"]),
     .library(name: "LogFormat", targets: ["LogFormat"]),
+    .library(name: "ByteBuffers", targets: ["ByteBuffers"]),
+    .library(name: "Simulation", targets: ["Simulation"]),
     .executable(name: "raftlog", targets: ["raftlog"]),
     .executable(name: "walinspect", targets: ["walinspect"]),
     .executable(name: "raftlog-sim", targets: ["raftlog-sim"]),

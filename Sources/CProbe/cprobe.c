@@ -212,7 +212,8 @@ int64_t cprobe_cached_bytes(const char *path) {
   size_t size = (size_t)status.st_size;
   if (size == 0) return closing(fd, 0);
   void *map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
-  if (closing(fd, 0), map == MAP_FAILED) return -1;
+  closing(fd, 0);
+  if (map == MAP_FAILED) return -1;
   size_t page = (size_t)sysconf(_SC_PAGESIZE);
   size_t pages = (size + page - 1) / page;
   unsigned char *present = malloc(pages);

@@ -59,8 +59,8 @@ public struct BatchHeader: Hashable, Sendable {
     let codecByte = try reader.u8()
     let reservedA = (try reader.u8(), try reader.u16())
     group = try reader.uid()
-    firstIndex = try reader.u64()
-    firstTerm = try reader.u64()
+    firstIndex = try reader.counter()
+    firstTerm = try reader.counter()
     count = Int(try reader.u32())
     rawBytes = Int(try reader.u32())
     storedBytes = Int(try reader.u32())
@@ -77,7 +77,7 @@ public struct BatchHeader: Hashable, Sendable {
     guard count >= 1, count <= Layout.batchEntriesMax else {
       throw FormatError(.outOfRange, "a batch of \(count) entries", at: 40)
     }
-    guard firstIndex >= 1, firstIndex <= LogIndex.max - LogIndex(Layout.batchEntriesMax) else {
+    guard firstIndex >= 1 else {
       throw FormatError(.outOfRange, "a batch at index \(firstIndex)", at: 24)
     }
     guard rawBytes <= Layout.entryBytesMax, storedBytes <= rawBytes,

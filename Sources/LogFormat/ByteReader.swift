@@ -40,6 +40,17 @@ public struct ByteReader: ~Escapable {
   @_lifetime(self: copy self)
   public mutating func u64() throws(FormatError) -> UInt64 { try integer() }
 
+  /// An index, a term, or another number that is counted up: bounded, so that sums never overflow.
+  @_lifetime(self: copy self)
+  public mutating func counter() throws(FormatError) -> UInt64 {
+    let at = offset
+    let value = try u64()
+    guard value <= Layout.indexMax else {
+      throw FormatError(.outOfRange, "\(value) is more than any counter reaches", at: at)
+    }
+    return value
+  }
+
   /// The next `count` bytes, in place.
   @_lifetime(copy self)
   @_lifetime(self: copy self)

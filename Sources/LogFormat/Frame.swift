@@ -103,19 +103,19 @@ public struct Frame: Hashable, Sendable {
     bodyBytes = Int(try reader.u32())
     ordinal = try reader.u32()
     durableOrdinal = try reader.u32()
-    manifestEdit = try reader.u64()
+    manifestEdit = try reader.counter()
     previousChecksum = try reader.u32()
     bodyChecksum = try reader.u32()
     blankSectors = Int(try reader.u32())
     skip = Int(try reader.u32())
-    let truncation = try reader.u64()
+    let truncation = try reader.counter()
     truncateAfter = flags & 1 != 0 ? truncation : nil
     try reader.skip(8)
     guard magic == Self.magic else { throw FormatError(.badMagic, "no frame begins here") }
     guard CRC32C.extend(seed.crc, with: bytes.extracting(8..<Layout.frame)) == checksum else {
       throw FormatError(.badChecksum, "the frame's checksum is wrong", at: 4)
     }
-    guard bodyBytes <= Layout.bodyBytesMax, ordinal >= 1, durableOrdinal < ordinal,
+    guard bodyBytes <= Layout.bodyBytesMax, ordinal >= 1, ordinal < .max, durableOrdinal < ordinal,
       (kind == .batch) == (bodyBytes > 0) || !kind.isKnown,
       kind != .truncation || truncateAfter != nil
     else { throw FormatError(.inconsistent, "the fields of a frame contradict each other") }

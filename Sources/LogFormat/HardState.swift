@@ -88,8 +88,8 @@ public struct VoteFile: Hashable, Sendable {
     }
     major = try reader.u16()
     try reader.skip(2)
-    generation = try reader.u64()
-    state = HardState(term: try reader.u64())
+    generation = try reader.counter()
+    state = HardState(term: try reader.counter())
     vote = try reader.u64()
     voted = try reader.u8()
     try reader.skip(7)

@@ -22,7 +22,8 @@ public enum Layout {
   /// The header of a manifest; edits follow.
   public static let manifestHeader = 512
 
-  /// No index is higher; decoders refuse it, so that sums of index and count never overflow.
+  /// No index, term, sequence, generation or edit number is higher; decoders refuse it, so that sums
+  /// never overflow.
   public static let indexMax: UInt64 = 1 << 62
   /// The largest payload of one entry that any configuration may allow.
   public static let entryBytesMax = 64 << 20

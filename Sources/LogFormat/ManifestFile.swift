@@ -108,7 +108,7 @@ public struct ManifestHeader: Hashable, Sendable {
     try reader.skip(4)
     group = try reader.uid()
     incarnation = try reader.uid()
-    firstNumber = try reader.u64()
+    firstNumber = try reader.counter()
     guard features.access(major: major) != .refuse else {
       throw FormatError(
         .unsupported, "format \(major).\(minor) with \(features), newer than this program", at: 12)
@@ -156,7 +156,7 @@ public struct ManifestEdit: Hashable, Sendable {
     let checksum = try reader.u32()
     let count = Int(try reader.u32())
     let previous = try reader.u32()
-    let number = try reader.u64()
+    let number = try reader.counter()
     guard count <= Layout.editBytesMax else {
       throw FormatError(.outOfRange, "an edit of \(count) bytes", at: 8)
     }
@@ -178,12 +178,12 @@ public struct ManifestEdit: Hashable, Sendable {
     let kind = try reader.u8()
     switch kind {
     case 1: return .identity(group: try reader.uid(), incarnation: try reader.uid())
-    case 2: return .opened(Boot(counter: try reader.u64(), random: try reader.u64()))
+    case 2: return .opened(Boot(counter: try reader.counter(), random: try reader.u64()))
     case 3: return .closed(try reader.uid(), ordinal: try reader.u32())
     case 4: return .added(try reader.record())
     case 5: return .ended(try reader.uid(), try reader.end(), isCut: try reader.u8() != 0)
     case 6: return .sealed(try reader.uid(), try reader.seal())
-    case 7: return .first(try reader.u64(), previousTerm: try reader.u64())
+    case 7: return .first(try reader.counter(), previousTerm: try reader.counter())
     case 8: return .dropped(try reader.uid())
     case 9: return .droppedName(try reader.name())
     case 10: return .forgotten(try reader.name())
@@ -303,7 +303,7 @@ extension ByteWriter {
 extension ByteReader {
   @_lifetime(self: copy self)
   fileprivate mutating func name() throws(FormatError) -> SegmentName {
-    SegmentName(sequence: try u64(), firstIndex: try u64())
+    SegmentName(sequence: try counter(), firstIndex: try counter())
   }
 
   @_lifetime(self: copy self)
@@ -323,10 +323,10 @@ extension ByteReader {
   @_lifetime(self: copy self)
   fileprivate mutating func end() throws(FormatError) -> SegmentEnd {
     var end = SegmentEnd(
-      ordinal: try u32(), offset: try size(), index: try u64(), term: try u64(),
+      ordinal: try u32(), offset: try size(), index: try counter(), term: try counter(),
       checksum: try u32(), termRuns: [])
     for _ in 0..<(try u32()) {
-      end.termRuns.append(TermRun(firstIndex: try u64(), term: try u64()))
+      end.termRuns.append(TermRun(firstIndex: try counter(), term: try counter()))
     }
     return end
   }
@@ -334,10 +334,10 @@ extension ByteReader {
   @_lifetime(self: copy self)
   fileprivate mutating func record() throws(FormatError) -> SegmentRecord {
     let uid = try self.uid()
-    let sequence = try u64()
+    let sequence = try counter()
     let salt = try u64()
-    let firstIndex = try u64()
-    let previousTerm = try u64()
+    let firstIndex = try counter()
+    let previousTerm = try counter()
     let headerChecksum = try u32()
     let purposeByte = try u8()
     let capacity = try size()

@@ -105,9 +105,12 @@ public struct SegmentRecord: Hashable, Sendable {
 
   /// The header that the file must have.
   public func header(group: UID) -> SegmentHeader {
-    SegmentHeader(
+    var header = SegmentHeader(
       purpose: purpose, group: group, uid: uid, salt: salt, sequence: sequence,
       firstIndex: firstIndex, previousTerm: previousTerm)
+    // A later minor version may say more in the header; the chain begins with what it says.
+    header.checksum = headerChecksum
+    return header
   }
 
   public var fileName: String {
@@ -206,6 +209,52 @@ public struct ManifestState: Hashable, Sendable {
       dropped.append(name)
     case .forgotten(let name):
       dropped.removeAll { $0 == name }
+    }
+  }
+
+  /// Refuses a state that no log can have; checked whenever an edit was applied whole.
+  public func validate() throws(FormatError) {
+    var term: Term = 0
+    for (i, segment) in segments.enumerated() {
+      if i > 0, segments[i - 1].end?.index != segment.previousIndex {
+        throw FormatError(.inconsistent, "segment \(segment.fileName) does not follow the one before")
+      }
+      guard segment.previousTerm >= term || i == 0 else {
+        throw FormatError(.inconsistent, "the term falls before segment \(segment.fileName)")
+      }
+      term = segment.previousTerm
+      guard let end = segment.end else { continue }
+      try Self.validate(end, of: segment)
+      term = end.term
+    }
+    if let first = segments.first, first.firstIndex > firstIndex {
+      throw FormatError(.inconsistent, "the log begins before its first segment")
+    }
+    if let last = segments.last?.end, last.index < firstIndex - 1, segments.count == 1 {
+      throw FormatError(.inconsistent, "the log begins behind its last segment")
+    }
+    guard firstIndex >= 1, firstIndex > 1 || previousTerm == 0 else {
+      throw FormatError(.inconsistent, "a term before the first entry there ever was")
+    }
+  }
+
+  private static func validate(
+    _ end: SegmentEnd, of segment: SegmentRecord
+  ) throws(FormatError) {
+    var next = segment.firstIndex
+    var term = segment.previousTerm
+    for run in end.termRuns {
+      guard run.firstIndex >= next, run.firstIndex <= end.index, run.term >= term else {
+        throw FormatError(.inconsistent, "the terms of segment \(segment.fileName) are out of order")
+      }
+      next = run.firstIndex + 1
+      term = run.term
+    }
+    let isEmpty = end.index == segment.previousIndex
+    guard end.index >= segment.previousIndex, end.term == term,
+      isEmpty == end.termRuns.isEmpty, isEmpty || end.termRuns[0].firstIndex == segment.firstIndex
+    else {
+      throw FormatError(.inconsistent, "the end of segment \(segment.fileName) is not its own")
     }
   }
 

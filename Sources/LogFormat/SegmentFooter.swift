@@ -160,8 +160,8 @@ public struct SegmentFooter: Hashable, Sendable {
     offset = Int(at)
     lastOrdinal = try reader.u32()
     lastChecksum = try reader.u32()
-    lastIndex = try reader.u64()
-    lastTerm = try reader.u64()
+    lastIndex = try reader.counter()
+    lastTerm = try reader.counter()
     digest = try reader.u32()
     try reader.skip(4)
     let copy = try reader.span(Self.headerCopy.count)
@@ -171,7 +171,7 @@ public struct SegmentFooter: Hashable, Sendable {
     try reader.skip(Self.fixedBytes - reader.offset)
     termRuns = []
     for _ in 0..<runs {
-      termRuns.append(TermRun(firstIndex: try reader.u64(), term: try reader.u64()))
+      termRuns.append(TermRun(firstIndex: try reader.counter(), term: try reader.counter()))
     }
     batches = []
     guard batchIndex else { return }

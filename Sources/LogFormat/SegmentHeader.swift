@@ -44,7 +44,7 @@ public struct SegmentHeader: Hashable, Sendable {
   /// The term of the entry before the first.
   public var previousTerm: Term
   /// This header's checksum: the chain of frames begins with it.
-  public private(set) var checksum: UInt32 = 0
+  public internal(set) var checksum: UInt32 = 0
 
   public init(
     purpose: SegmentPurpose, group: UID, uid: UID, salt: UInt64, sequence: UInt64,
@@ -70,7 +70,7 @@ public struct SegmentHeader: Hashable, Sendable {
   public func encoded() -> Bytes {
     var writer = ByteWriter(capacity: Layout.segmentHeader)
     encode(into: &writer)
-    writer.replace(at: 8, with: checksum)
+    writer.replace(at: 8, with: writer.crc32c(12..<Layout.segmentHeader))
     return writer.finish()
   }
 
@@ -127,9 +127,9 @@ public struct SegmentHeader: Hashable, Sendable {
     group = try reader.uid()
     uid = try reader.uid()
     salt = try reader.u64()
-    sequence = try reader.u64()
-    firstIndex = try reader.u64()
-    previousTerm = try reader.u64()
+    sequence = try reader.counter()
+    firstIndex = try reader.counter()
+    previousTerm = try reader.counter()
     zeros = bytes.extracting(reader.offset..<Layout.segmentHeader).isZero
     guard features.access(major: major) != .refuse else {
       throw FormatError(
@@ -162,7 +162,8 @@ public struct SegmentName: Hashable, Sendable, CustomStringConvertible {
   public init?(_ text: String) {
     guard text.hasSuffix(".wal") else { return nil }
     let parts = text.dropLast(4).split(separator: "-", omittingEmptySubsequences: false)
-    guard parts.count == 2, let sequence = UInt64(parts[0]), let firstIndex = UInt64(parts[1])
+    guard parts.count == 2, let sequence = UInt64(parts[0]), let firstIndex = UInt64(parts[1]),
+      sequence <= Layout.indexMax, firstIndex <= Layout.indexMax
     else { return nil }
     self.init(sequence: sequence, firstIndex: firstIndex)
     guard description == text else { return nil }

@@ -27,6 +27,18 @@ enum BackgroundWork {
   case clean
 }
 
+/// What was done in the background and is to be noted in the manifest.
+struct Notes: Sendable {
+  /// Ended segments that are sealed on the disk.
+  var sealed: [(uid: UID, seal: SegmentSeal)] = []
+  /// Dropped files that are gone.
+  var forgotten: [SegmentName] = []
+  /// Segments that hold nothing of the log any more.
+  var superseded: [UID] = []
+
+  var isEmpty: Bool { sealed.isEmpty && forgotten.isEmpty && superseded.isEmpty }
+}
+
 struct BackgroundState {
   enum Current { case busy(JobID, BackgroundWork) }
 
@@ -44,14 +56,10 @@ struct BackgroundState {
   var segmentBytes = 0
   /// Ended segments, oldest first; the ones without a seal on the disk.
   var unsealed: [UnsealedSegment] = []
-  /// How many of those are sealed on the disk, and wait for the manifest.
-  var sealed: [(uid: UID, seal: SegmentSeal)] = []
+  /// What the manifest does not know yet.
+  var notes = Notes()
   /// Dropped files that are still there.
   var removing: [SegmentName] = []
-  /// Dropped files that are gone, and wait for the manifest.
-  var forgotten: [SegmentName] = []
-  /// Segments that hold nothing of the log any more, to be dropped with the next note.
-  var superseded: [UID] = []
   /// Names of files to remove after a failure.
   var debris: [String] = []
   var hasReserve = false
@@ -67,13 +75,13 @@ struct BackgroundState {
   var spareBytes: Int { spare?.bytes ?? 0 }
 
   /// True when the manifest has to be told of something.
-  var hasNotes: Bool { !sealed.isEmpty || !forgotten.isEmpty || !superseded.isEmpty }
+  var hasNotes: Bool { !notes.isEmpty }
 
   /// True when there is a job to take.
   var hasWork: Bool {
     current == nil
       && (!debris.isEmpty || !removing.isEmpty || (spareWanted > 0 && spare == nil)
-        || (!sealFailed && sealed.count < unsealed.count) || !(hasReserve || reserveFailed))
+        || (!sealFailed && notes.sealed.count < unsealed.count) || !(hasReserve || reserveFailed))
   }
 
   /// True when nothing is left to do before a clean close.
@@ -82,13 +90,13 @@ struct BackgroundState {
       && debris.isEmpty
   }
 
-  /// The manifest knows about the seals and removals now.
-  mutating func forgetNoted() {
-    let done = Set(sealed.map(\.uid))
+  /// The manifest knows these now; what was done in the meantime waits for the next edit.
+  mutating func remove(_ noted: Notes) {
+    let done = Set(noted.sealed.map(\.uid))
     unsealed.removeAll { done.contains($0.record.uid) }
-    sealed = []
-    forgotten = []
-    superseded = []
+    notes.sealed.removeAll { done.contains($0.uid) }
+    notes.forgotten.removeAll { noted.forgotten.contains($0) }
+    notes.superseded.removeAll { noted.superseded.contains($0) }
   }
 }
 
@@ -164,10 +172,10 @@ extension LogEngine {
   // MARK: Seals, removals, reserve
 
   private mutating func sealJob() -> DiskJob? {
-    guard !background.sealFailed, background.sealed.count < background.unsealed.count else {
+    guard !background.sealFailed, background.notes.sealed.count < background.unsealed.count else {
       return nil
     }
-    let done = Set(background.sealed.map(\.uid))
+    let done = Set(background.notes.sealed.map(\.uid))
     guard let segment = background.unsealed.first(where: { !done.contains($0.record.uid) }) else {
       return nil
     }
@@ -204,7 +212,7 @@ extension LogEngine {
     let empty = manifest.segments.dropLast().filter {
       $0.isCut && $0.end?.index == $0.previousIndex
     }
-    background.superseded = empty.map(\.uid)
+    background.notes.superseded = empty.map(\.uid)
   }
 
   // MARK: Completion
@@ -218,11 +226,11 @@ extension LogEngine {
       background.spareFailed = false
     case .seal(let uid, let seal):
       if background.unsealed.contains(where: { $0.record.uid == uid }) {
-        background.sealed.append((uid, seal))
+        background.notes.sealed.append((uid, seal))
       }
     case .remove(let names):
       background.removing.removeAll { names.contains($0) }
-      background.forgotten += names
+      background.notes.forgotten += names
       background.reserveFailed = options.reserveBytes == 0
       background.spareFailed = false
       background.sealFailed = false

@@ -31,7 +31,7 @@ enum WriterWork {
   /// A truncation to below the active segment, which goes on in a new one.
   case cut(SegmentRecord, ManifestUpdate, after: LogIndex, Ticket)
   /// Seals and removals are noted.
-  case note(ManifestUpdate)
+  case note(ManifestUpdate, Notes)
   case compact(ManifestUpdate, through: LogIndex, Ticket)
   case hardState(HardState, generation: UInt64, Ticket)
   case close(ManifestUpdate, Ticket)
@@ -58,7 +58,7 @@ extension LogEngine {
       interrupted = nil
       return start(work, work.update?.steps ?? [])
     }
-    if let update = noteUpdate() { return start(.note(update), update.steps) }
+    if let (update, notes) = noteUpdate() { return start(.note(update, notes), update.steps) }
     while let item = queue.first {
       if let job = job(for: item) { return job }
       // No job: either it waits for the background, or it failed and the next one gets its turn.
@@ -261,21 +261,31 @@ extension LogEngine {
   }
 
   /// Seals and removals that are done and not in the manifest yet.
-  private func noteUpdate() -> ManifestUpdate? {
+  private func noteUpdate() -> (ManifestUpdate, Notes)? {
     guard background.hasNotes else { return nil }
+    let notes = background.notes
     let known = Set(manifest.segments.map(\.uid))
     let changes =
-      background.sealed.filter { known.contains($0.uid) }.map {
+      notes.sealed.filter { known.contains($0.uid) }.map {
         ManifestChange.sealed($0.uid, $0.seal)
       }
-      + background.superseded.filter { known.contains($0) }.map { .dropped($0) }
-      + background.forgotten.map { .forgotten($0) }
-    return changes.isEmpty ? nil : update(changes)
+      + notes.superseded.filter { known.contains($0) }.map { .dropped($0) }
+      + notes.forgotten.map { .forgotten($0) }
+    return (update(changes), notes)
   }
 
   private mutating func compactJob(through index: LogIndex, _ ticket: Ticket) -> DiskJob? {
     guard index >= manifest.firstIndex else {
       return start(.sync(ordinal: appender.durableOrdinal, ticket: ticket), [])
+    }
+    // A truncation that came first may have taken the entries, and what was to replace them failed.
+    guard index <= appender.end.index else {
+      _ = queue.removeFirst()
+      let error = LogError(
+        .outOfRange, "compacting through entry \(index), but the log ends at \(appender.end.index)")
+      failures.append(FailedRequests(tickets: [ticket...ticket], error: error))
+      compactingThrough = firstIndex - 1
+      return nil
     }
     var changes: [ManifestChange] = [
       .first(index + 1, previousTerm: writtenTerm(at: index))
@@ -353,8 +363,8 @@ extension LogEngine {
       writtenTicket = ticket
       durableTicket = ticket
       begin(record)
-    case .note(let update):
-      background.forgetNoted()
+    case .note(let update, let notes):
+      background.remove(notes)
       install(update)
     case .compact(let update, let index, let ticket):
       _ = queue.removeFirst()
@@ -475,7 +485,7 @@ extension WriterWork {
   /// The edit that this work makes.
   fileprivate var update: ManifestUpdate? {
     switch self {
-    case .roll(_, let update), .cut(_, let update, _, _), .note(let update),
+    case .roll(_, let update), .cut(_, let update, _, _), .note(let update, _),
       .compact(let update, _, _), .close(let update, _):
       update
     case .frame, .marker, .erase, .sync, .hardState, .release: nil

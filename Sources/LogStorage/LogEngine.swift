@@ -55,6 +55,8 @@ public struct LogEngine: ~Copyable {
   var background = BackgroundState()
   var random: SplitMix64
   var isClosing = false
+  /// The highest term that was asked to be stored.
+  var requestedTerm: Term
   /// The highest index that a waiting compaction removes.
   var compactingThrough: LogIndex = 0
 
@@ -84,6 +86,7 @@ public struct LogEngine: ~Copyable {
     position = opened.manifestPosition
     hardState = opened.hardState
     voteGeneration = opened.voteGeneration
+    requestedTerm = opened.hardState.term
     appender = SegmentAppender(opened.active, group: opened.manifest.group)
     lastSequence = opened.lastSequence
     boot = opened.boot
@@ -101,7 +104,7 @@ public struct LogEngine: ~Copyable {
     // A log that keeps no reserve never tries to make one.
     background.reserveFailed = options.reserveBytes == 0
     // The opening removed these files; the manifest does not know yet.
-    background.forgotten = opened.manifest.dropped
+    background.notes.forgotten = opened.manifest.dropped
     precondition(terms.lastIndex == writtenIndex, "the term table does not reach the last entry")
   }
 
@@ -162,7 +165,7 @@ public struct LogEngine: ~Copyable {
         .termWentBack, "an entry of term \(term) behind one of term \(terms.lastTerm)")
     }
     let index = terms.lastIndex + 1
-    guard index < Layout.indexMax else {
+    guard index < Layout.indexMax, term <= Layout.indexMax else {
       throw LogError(.outOfRange, "the log's indices are used up")
     }
     let ticket = ticket()
@@ -210,10 +213,13 @@ public struct LogEngine: ~Copyable {
   /// Stores term and vote, together.
   public mutating func save(_ state: HardState) throws(LogError) -> Ticket {
     try admit()
-    guard state.term >= hardState.term else {
-      throw LogError(
-        .termWentBack, "storing term \(state.term) over term \(hardState.term)")
+    guard state.term >= requestedTerm else {
+      throw LogError(.termWentBack, "storing term \(state.term) over term \(requestedTerm)")
     }
+    guard state.term <= Layout.indexMax else {
+      throw LogError(.outOfRange, "term \(state.term) is more than a log may reach")
+    }
+    requestedTerm = state.term
     let ticket = ticket()
     queue.append(.hardState(state, ticket))
     return ticket

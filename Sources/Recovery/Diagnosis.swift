@@ -97,7 +97,13 @@ public struct Diagnosis: Sendable {
 
   private static func voteFindings(_ evidence: DirectoryEvidence) -> [Finding] {
     // Before there is a manifest, vote files are part of a start that did not finish.
-    guard evidence.manifest != nil else { return [] }
+    guard evidence.manifest != nil else {
+      return zip(VoteFile.names, evidence.votes).compactMap { name, copy in
+        guard case .unsupported(let error) = copy else { return nil }
+        let facts = VoteFacts(first: .newerFormat, second: .newerFormat, order: .same)
+        return Finding(deciding: .votes(facts), file: name, detail: error.message)
+      }
+    }
     let (first, second) = (evidence.votes[0], evidence.votes[1])
     let order: VoteFacts.Order =
       if let a = first.file, let b = second.file {

@@ -106,6 +106,7 @@ extension DirectoryEvidence {
     for name in VoteFile.names {
       evidence.votes.append(try VoteCopy.read(name, in: directory))
     }
+    if let state = evidence.manifest?.state { evidence.checkVotes(against: state) }
     let sizes = Dictionary(evidence.files.map { ($0.name, $0.size) }, uniquingKeysWith: { $1 })
     let total = sizes.values.reduce(0, +)
     var done = 0
@@ -121,6 +122,17 @@ extension DirectoryEvidence {
     }
     try evidence.gatherUnknown(directory, state: state)
     return evidence
+  }
+
+  /// A vote file of another directory is no copy of this one's.
+  private mutating func checkVotes(against state: ManifestState) {
+    for (i, copy) in votes.enumerated() {
+      guard let file = copy.file,
+        file.group != state.group || file.incarnation != state.incarnation
+      else { continue }
+      votes[i] = .unusable(
+        FormatError(.inconsistent, "it belongs to incarnation \(file.incarnation)", at: 48))
+    }
   }
 
   private static func examine(
@@ -234,7 +246,7 @@ extension SegmentEvidence {
       if found.group != expected.group {
         header = .otherGroup
         headerDetail = "group \(found.group), not \(expected.group)"
-      } else if found != expected {
+      } else if found.checksum != expected.checksum {
         header = .otherSegment
         headerDetail = "segment \(found.uid), not \(expected.uid)"
       }
@@ -270,6 +282,7 @@ extension SegmentFooter {
     _ file: any StorageFile, size: Int, header: SegmentHeader
   ) throws(FormatError) -> SegmentFooter {
     do {
+      guard size >= 16 else { throw FormatError(.truncated, "a sealed file of \(size) bytes") }
       let trailer = try file.readTolerantly(16, at: size - 16).bytes
       let offset = try SegmentFooter.offset(trailer: trailer.span)
       guard offset < size else { throw FormatError(.outOfRange, "a footer behind the file's end") }

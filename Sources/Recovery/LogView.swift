@@ -16,6 +16,8 @@ public struct LogView: Sendable {
     var last: LogIndex
     /// Known from a scan; otherwise the footer says it.
     var batches: [BatchLocation]?
+    /// True when entries behind `last` are damaged, and nobody knows how many.
+    var endsInDamage = false
   }
 
   public let state: ManifestState
@@ -38,17 +40,23 @@ public struct LogView: Sendable {
       let record = segment.record
       let scan = segment.scan
       var batches = scan.map(\.batches)
+      var endsInDamage = false
       var last = record.end?.index ?? scan?.end.index ?? record.previousIndex
       if let scan, !scan.breaks.isEmpty,
         diagnosis.refusals.contains(where: { $0.file == record.fileName })
       {
         // Damage is not cut: what lies behind it belongs to the log.
-        batches = scan.batches + scan.batchesBehindBreak
-        last = max(last, record.end?.index ?? scan.batchesBehindBreak.last?.lastIndex ?? last)
+        batches = scan.readableBatches
+        let known = scan.breaks.filter { $0.shape != .zeros }
+        let behind = max(
+          scan.batchesBehindBreak.last?.lastIndex ?? 0, known.compactMap(\.lastIndex).max() ?? 0)
+        last = record.end?.index ?? max(last, behind)
+        endsInDamage = known.contains { $0.lastIndex == nil } && record.end == nil
       }
       parts.append(
         Part(
-          record: record, header: record.header(group: state.group), last: last, batches: batches))
+          record: record, header: record.header(group: state.group), last: last, batches: batches,
+          endsInDamage: endsInDamage))
     }
     self.parts = parts
     active = diagnosis.evidence.segments.last?.scan
@@ -107,6 +115,9 @@ public struct LogView: Sendable {
       if next <= min(end, part.last) { try report(next, min(end, part.last), part, onDamage) }
       next = max(next, min(end, part.last) + 1)
     }
+    if let last = parts.last, last.endsInDamage, to > lastIndex, next > lastIndex {
+      try report(next, nil, last, onDamage)
+    }
   }
 
   /// Takes in what the active segment has got since; true if there was anything.
@@ -121,13 +132,14 @@ public struct LogView: Sendable {
     return true
   }
 
+  /// - Parameter last: nil when nobody knows where the damage ends.
   private func report(
-    _ first: LogIndex, _ last: LogIndex, _ part: Part, _ onDamage: ((RecoveryError) -> Void)?
+    _ first: LogIndex, _ last: LogIndex?, _ part: Part, _ onDamage: ((RecoveryError) -> Void)?
   ) throws(RecoveryError) {
+    let range = last.map { "entries \(first)-\($0)" } ?? "entries from \(first) on"
     let damage = RecoveryError(
       .damaged,
-      "\(part.record.fileName): entries \(first)-\(last) are damaged; `walinspect explain` says where"
-    )
+      "\(part.record.fileName): \(range) are damaged; `walinspect explain` says where")
     guard let onDamage else { throw damage }
     onDamage(damage)
   }
@@ -145,7 +157,7 @@ package enum SegmentIndex {
       return footer.batches
     }
     let scan = try SegmentScan.scan(file, header: header, limit: record.end?.offset)
-    return scan.batches + scan.batchesBehindBreak
+    return scan.readableBatches
   }
 }
 

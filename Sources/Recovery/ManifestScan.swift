@@ -25,6 +25,8 @@ public struct ManifestScan: Sendable {
   public var edits: [ManifestEdit]
   /// Bytes of the file.
   public var fileBytes: Int
+  /// False when this program may read, but not write, what this copy describes.
+  public var isWritable: Bool
 
   public var isClean: Bool { tail == .clean }
 }
@@ -90,6 +92,7 @@ extension ManifestCopy {
         }
         var after = state
         for change in next.edit.changes { try after.apply(change) }
+        try after.validate()
         state = after
         edits.append(next.edit)
         chain = next.checksum
@@ -107,7 +110,8 @@ extension ManifestCopy {
     }
     return ManifestScan(
       number: last.number, state: state, tail: tail, end: offset, edits: edits,
-      fileBytes: bytes.count)
+      fileBytes: bytes.count,
+      isWritable: header.features.access(major: header.major) == .readWrite)
   }
 }
 

@@ -113,6 +113,12 @@ extension OpeningPlan {
     guard let manifest = diagnosis.evidence.manifest else {
       throw RecoveryError(.lost, "\(diagnosis.evidence.path) has no manifest")
     }
+    guard manifest.isWritable else {
+      throw RecoveryError(
+        .unsupported,
+        "\(diagnosis.evidence.path) was written by a newer program: this one may read it, but not "
+          + "write it")
+    }
     if let group = options.group, group != manifest.state.group {
       throw RecoveryError(
         .foreign,
@@ -342,19 +348,27 @@ private struct OpeningPlanner {
     let kept = scan.end(at: mark).offset - Layout.segmentHeader
     let keep = kept <= options.copyWholeBytesMax ? 0 : mark
     let end = scan.end(at: keep)
+    // What was compacted may have been cut with the tail: the log then begins anew where it did.
+    let isCompactedAway = scan.end.index < state.firstIndex - 1
     lastSequence += 1
     let header = SegmentHeader(
       purpose: .copyForward, group: state.group, uid: UID(using: &generator),
-      salt: generator.next(), sequence: lastSequence, firstIndex: end.index + 1,
-      previousTerm: end.term)
-    let copy = try copied(scan, record, after: keep, to: header)
+      salt: generator.next(), sequence: lastSequence,
+      firstIndex: isCompactedAway ? state.firstIndex : end.index + 1,
+      previousTerm: isCompactedAway ? state.previousTerm : end.term)
+    let copy = try copied(
+      scan, record, after: isCompactedAway ? scan.end.ordinal : keep, to: header)
     let room = max(options.segmentBytes, Layout.pages(copy.end.offset + options.segmentBytes / 4))
     let next = SegmentRecord(header: header, capacity: room, durableThrough: copy.end.ordinal)
     steps.append(.create(next.fileName, zeros: room))
     steps.append(.write(next.fileName, header.encoded(), at: 0))
     for piece in copy.pieces { steps.append(.write(next.fileName, piece.bytes, at: piece.offset)) }
     steps += [.sync(next.fileName), .syncDirectory(nil)]
-    require(.ended(record.uid, end, isCut: true))
+    if isCompactedAway {
+      for segment in state.segments { require(.dropped(segment.uid)) }
+    } else {
+      require(.ended(record.uid, end, isCut: true))
+    }
     require(.added(next))
     return ActiveSegment(
       record: next, end: copy.end, durableOrdinal: copy.end.ordinal, batches: copy.batches,

@@ -120,7 +120,8 @@ private struct RepairPlanner {
     let manifests = ManifestHeader.names.filter { name in
       evidence.files.contains { $0.name == name }
     }
-    for name in manifests + copied {
+    let present = copied.filter { name in evidence.files.contains { $0.name == name } }
+    for name in manifests + present {
       let copy = "\(quarantine)/\(name).before-edit-\(number + 1)"
       steps += [.copy(name, from: 0, to: copy), .sync(copy)]
     }
@@ -241,7 +242,7 @@ private struct RepairPlanner {
   private mutating func rebuild(
     _ scan: SegmentScan, after last: LogIndex, using generator: inout some RandomNumberGenerator
   ) throws(RecoveryError) -> SegmentRecord? {
-    let batches = (scan.batches + scan.batchesBehindBreak).filter { $0.lastIndex > last }
+    let batches = scan.readableBatches.filter { $0.lastIndex > last }
     guard !batches.isEmpty else { return nil }
     lastSequence += 1
     let header = SegmentHeader(

@@ -81,6 +81,12 @@ public struct SegmentScan: Sendable {
   public internal(set) var breaks: [SegmentBreak] = []
   /// Batches found behind the first break, for reports and salvage.
   public internal(set) var batchesBehindBreak: [BatchLocation] = []
+  /// The lowest index behind which a frame behind the first break cut the log off.
+  public internal(set) var truncatedBehindBreak: LogIndex?
+  /// Every batch that can be read, in the chain or behind a break, as far as the log holds it.
+  public var readableBatches: [BatchLocation] {
+    batches.clamped(to: truncatedBehindBreak ?? .max) + batchesBehindBreak
+  }
   /// Set when a frame needs a newer program.
   public internal(set) var unsupported: FormatError?
   /// Offsets of frames whose padding is not what it should be: harmless, but worth a word.
@@ -164,6 +170,22 @@ extension SegmentScan {
   }
 }
 
+extension [BatchLocation] {
+  /// The batches without the entries behind `index`.
+  func clamped(to index: LogIndex) -> [BatchLocation] {
+    guard let last, last.lastIndex > index else { return self }
+    var kept = self
+    while let last = kept.last, last.lastIndex > index {
+      if last.firstIndex > index {
+        kept.removeLast()
+      } else {
+        kept[kept.count - 1].lastIndex = index
+      }
+    }
+    return kept
+  }
+}
+
 /// The scan in progress.
 private struct SegmentScanner {
   var scan: SegmentScan
@@ -176,6 +198,10 @@ private struct SegmentScanner {
   /// True once a break was met: what follows is reported, and not part of the chain.
   private var isBroken = false
   private var expectedOrdinal: UInt32 = 1
+  /// Behind a break: the index that comes next, as far as anybody can know.
+  private var nextIndex: LogIndex = 0
+  /// Breaks of which nobody knows yet where their entries end.
+  private var unresolved: [Int] = []
 
   init(
     _ file: any StorageFile, header: SegmentHeader, limit: Int?, capacity: Int?
@@ -185,8 +211,8 @@ private struct SegmentScanner {
     seed = header.seed
     isShort = window.size < capacity ?? 0
     self.limit = min(limit ?? Int.max, window.size)
-    let front = try window.bytes(0..<Layout.segmentHeader)
-    scan.digest = CRC32C.checksum(front.span)
+    // Of the header as it should be: a damaged one is restored before the file is sealed.
+    scan.digest = CRC32C.checksum(header.encoded().span)
   }
 
   init(_ file: any StorageFile, resuming scan: SegmentScan) throws(StorageError) {
@@ -355,42 +381,65 @@ private struct SegmentScanner {
   }
 
   private mutating func truncate(after index: LogIndex) {
-    while let last = scan.batches.last, last.lastIndex > index {
-      if last.firstIndex > index {
-        scan.batches.removeLast()
-      } else {
-        scan.batches[scan.batches.count - 1].lastIndex = index
-      }
-    }
+    scan.batches = scan.batches.clamped(to: index)
     while let run = scan.termRuns.last, run.firstIndex > index { scan.termRuns.removeLast() }
     scan.end.index = index
     scan.end.term = scan.term(at: index)
   }
 
   private mutating func acceptBehindBreak(_ frame: Frame, _ batch: Batch?) {
+    if frame.ordinal > expectedOrdinal, unresolved.isEmpty {
+      // Frames in between are gone without a trace, and nobody knows yet what they held.
+      scan.breaks[scan.breaks.count - 1].lastIndex = nil
+      unresolved = [scan.breaks.count - 1]
+    }
+    if let index = frame.truncateAfter { truncateBehindBreak(after: index) }
     guard let batch else { return }
     let first = batch.header.firstIndex + LogIndex(frame.skip)
-    let last = scan.breaks.count - 1
-    if scan.breaks[last].lastIndex == nil, first > scan.breaks[last].firstIndex {
-      scan.breaks[last].lastIndex = first - 1
-    }
+    resolve(before: first)
+    nextIndex = batch.header.lastIndex + 1
     scan.batchesBehindBreak.append(
       BatchLocation(
         offset: offset, ordinal: frame.ordinal, firstIndex: first,
         lastIndex: batch.header.lastIndex))
   }
 
+  /// What lies before `index` and was not known ends there. Frames that were lost without a trace
+  /// count for the break that came before them.
+  private mutating func resolve(before index: LogIndex) {
+    if unresolved.isEmpty, index > nextIndex, !scan.breaks.isEmpty {
+      unresolved = [scan.breaks.count - 1]
+    }
+    for i in unresolved { scan.breaks[i].lastIndex = max(index, scan.breaks[i].firstIndex) - 1 }
+    unresolved = []
+  }
+
+  /// Entries that a frame behind the break took back are no part of the log.
+  private mutating func truncateBehindBreak(after index: LogIndex) {
+    scan.truncatedBehindBreak = min(scan.truncatedBehindBreak ?? .max, index)
+    scan.batchesBehindBreak = scan.batchesBehindBreak.clamped(to: index)
+    nextIndex = min(nextIndex, index + 1)
+  }
+
   /// Records a break and moves to the next valid frame; false when there is none.
   private mutating func passBreak(
     _ shape: BreakShape, _ frame: Frame?, _ body: BatchHeader?, _ detail: String
   ) throws(StorageError) -> Bool {
-    let first =
-      isBroken
-      ? (scan.batchesBehindBreak.last?.lastIndex ?? scan.breaks[0].lastIndex ?? scan.end.index) + 1
-      : scan.end.index + 1
+    if !isBroken { nextIndex = scan.end.index + 1 }
     var found = SegmentBreak(
-      shape: shape, offset: offset, ordinal: expectedOrdinal, later: .none, firstIndex: first,
-      lastIndex: body.map(\.lastIndex), resumesAt: nil, detail: detail)
+      shape: shape, offset: offset, ordinal: expectedOrdinal, later: .none, firstIndex: nextIndex,
+      lastIndex: nil, resumesAt: nil, detail: detail)
+    if shape != .outOfOrder, let body, let frame,
+      body.firstIndex + LogIndex(frame.skip) >= nextIndex
+    {
+      // The table's header survived: it says which entries are gone.
+      found.firstIndex = body.firstIndex + LogIndex(frame.skip)
+      found.lastIndex = body.lastIndex
+      resolve(before: found.firstIndex)
+      nextIndex = body.lastIndex + 1
+    } else if shape != .zeros {
+      unresolved.append(scan.breaks.count)
+    }
     defer { scan.breaks.append(found) }
     guard shape != .zeros, offset < window.size else { return false }
     isBroken = true

@@ -142,7 +142,7 @@ public final class POSIXDirectory: StorageDirectory {
     let file: Int32
     do {
       file = try retrying(.lock, full) {
-        unsafe openat(descriptor, POSIXLock.name, O_RDWR | O_CLOEXEC)
+        unsafe openat(descriptor, POSIXLock.name, O_RDONLY | O_CLOEXEC)
       }
     } catch {
       // Without the file nobody locked it; without permission nobody can tell.

@@ -16,7 +16,13 @@ rounds=${1:-200}
 bin=${RAFTLOG_BIN:?set RAFTLOG_BIN to the folder that holds raftlog and walinspect}
 scratch=$(mktemp -d)
 writer=
-trap '[ -n "$writer" ] && kill -9 "$writer" 2>/dev/null; rm -rf "$scratch"' EXIT
+# Only this shell cleans up: a child that is killed before it has begun would run the trap, too.
+cleanup() {
+  [ "$BASHPID" = "$$" ] || return
+  [ -n "$writer" ] && kill -9 "$writer" 2>/dev/null
+  rm -rf "$scratch"
+}
+trap cleanup EXIT
 
 passed=0
 failed=0
@@ -70,7 +76,7 @@ for ((round = 1; round <= rounds; round++)); do
   kill -9 "$writer" 2>/dev/null
   wait "$writer" 2>/dev/null
   writer=
-  kill "$feeder" 2>/dev/null
+  kill -9 "$feeder" 2>/dev/null
   wait "$feeder" 2>/dev/null
   rm "$scratch/input"
   check

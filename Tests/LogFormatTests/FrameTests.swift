@@ -23,8 +23,8 @@ struct FrameTests {
   /// Frames of every kind, as pages.
   private static let samples: [(frame: Frame, bytes: Bytes)] = [
     frame(.marker), frame(.marker, ordinal: 1, durableOrdinal: 0),
-    frame(.truncation, truncateAfter: 0), frame(.truncation, truncateAfter: LogIndex.max),
-    frame(.marker, ordinal: .max, durableOrdinal: .max - 1),
+    frame(.truncation, truncateAfter: 0), frame(.truncation, truncateAfter: Layout.indexMax),
+    frame(.marker, ordinal: .max - 1, durableOrdinal: .max - 2),
     frame(FrameKind(rawValue: 0x85)), frame(FrameKind(rawValue: 9)),
   ].map {
     let written = $0.encoded(seed: seed)
@@ -58,7 +58,7 @@ struct FrameTests {
     #expect(try decode(sample.framed[0..<Layout.frame]) == frame)
   }
 
-  @Test(arguments: [(0, nil), (3, nil), (0, 0), (2, 77), (Int(UInt32.max), LogIndex.max)])
+  @Test(arguments: [(0, nil), (3, nil), (0, 0), (2, 77), (Int(UInt32.max), Layout.indexMax)])
   func skipAndTruncationComeBack(_ skip: Int, _ truncateAfter: LogIndex?) throws {
     var builder = BatchBuilder(group: Sample.group, firstIndex: 1)
     builder.append(Bytes("x").span, kind: .data, term: 1)

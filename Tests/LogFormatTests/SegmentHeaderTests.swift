@@ -103,16 +103,16 @@ struct SegmentHeaderTests {
     let numbers: [UInt64] = [0, 1, 9, 10, 4_294_967_295, 9_999_999_999]
     var names: [String] = []
     for sequence in numbers {
-      for firstIndex in [1, 10, Layout.indexMax, UInt64.max] {
+      for firstIndex in [1, 10, Layout.indexMax] {
         let name = SegmentName(sequence: sequence, firstIndex: firstIndex)
         #expect(SegmentName(name.description) == name)
         names.append(name.description)
       }
     }
     #expect(names == names.sorted())
-    #expect(Set(names).count == 24)
+    #expect(Set(names).count == 18)
     // More digits than are filled: still read back, only out of order.
-    let largest = SegmentName(sequence: .max, firstIndex: .max)
+    let largest = SegmentName(sequence: Layout.indexMax, firstIndex: Layout.indexMax)
     #expect(SegmentName(largest.description) == largest)
   }
 

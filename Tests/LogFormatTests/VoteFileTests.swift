@@ -7,7 +7,7 @@ import Testing
 struct VoteFileTests {
   private static let states = [
     HardState(), HardState(term: 1), HardState(term: 7, vote: 0), HardState(term: 7, vote: 3),
-    HardState(term: .max, vote: .max),
+    HardState(term: Layout.indexMax, vote: .max),
   ]
 
   private func file(_ state: HardState) -> VoteFile {

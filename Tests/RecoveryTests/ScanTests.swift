@@ -437,7 +437,7 @@ struct ScanTests {
   }
 
   @Test func aTruncationStaysWithinItsSegment() throws {
-    for index in [0, 9, 13, LogIndex.max] {
+    for index in [0, 9, 13, Layout.indexMax] {
       var segment = try twoEntries()
       try segment.bare(.truncation, truncateAfter: index)
       try expectDisorder(segment, after: 1)

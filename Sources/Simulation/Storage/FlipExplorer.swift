@@ -48,7 +48,7 @@ public struct FlipExplorer {
     let driver = StorageDriver(disk: disk, options: options, seed: random.next())
     // Requests are finished one by one, so that all of them are acknowledged.
     driver.finishesEach = true
-    for operation in [StorageOperation.append, .hardState, .large, .append, .append] {
+    for operation in [StorageOperation.append, .hardState, .large, .append] {
       try driver.perform(operation)
     }
     switch stop {

@@ -182,6 +182,20 @@ final class StorageDriver {
     }
     engine = nil
     reset()
+    if !expectsFailures { try expectNothingLeft() }
+  }
+
+  /// A clean close leaves nothing to mend.
+  private func expectNothingLeft() throws(SimulationFailure) {
+    let findings: [Finding]
+    do {
+      findings = Diagnosis(try DirectoryEvidence.gather(disk, depth: .everything)).findings
+    } catch {
+      throw SimulationFailure(description: "the directory cannot be read: \(error)")
+    }
+    guard findings.isEmpty else {
+      throw SimulationFailure(description: "after a clean close: \(findings)")
+    }
   }
 
   private func kill() throws(SimulationFailure) {

@@ -26,6 +26,7 @@ struct JSONLine {
   mutating func field(_ machine: MachineUse) {
     field("others_cores", machine.othersCores, places: 3)
     field("stolen_cores", machine.stolenCores, places: 3)
+    field("others_written_bytes_per_second", machine.othersWrittenBytesPerSecond, places: 0)
   }
 
   private mutating func add(_ name: String, _ value: String) {

@@ -49,51 +49,57 @@ struct Report {
   init(json: Bool) { self.json = json }
 
   /// Begins a table.
-  mutating func begin(_ columns: [Column]) {
+  mutating func begin(_ columns: [Column]) throws {
     guard !json else { return }
-    if !isFirst { StandardOutput.line("") }
+    if !isFirst { try StandardOutput.line("") }
     isFirst = false
-    show(columns.map { $0.padded($0.title) })
+    try show(columns.map { $0.padded($0.title) })
   }
 
-  func row<Row: Reportable>(_ row: Row) {
+  func row<Row: Reportable>(_ row: Row) throws {
     StandardError.progress("")
     if json {
       var line = JSONLine(format: Self.format)
       row.write(to: &line)
-      StandardOutput.line(line.text)
+      try StandardOutput.line(line.text)
     } else {
-      show(zip(Row.columns, row.cells).map { $0.padded($1) })
+      try show(zip(Row.columns, row.cells).map { $0.padded($1) })
     }
   }
 
-  private func show(_ cells: [String]) {
+  private func show(_ cells: [String]) throws {
     var line = cells.joined()
     while line.last == " " { line.removeLast() }
-    StandardOutput.line(line)
+    try StandardOutput.line(line)
   }
 
   /// Says what others did to the machine during the whole run.
-  func finish(_ machine: MachineUse) {
+  func finish(_ machine: MachineUse) throws {
     StandardError.progress("")
     if json {
       var line = JSONLine(format: Self.format)
       line.field("part", "machine")
       line.field(machine)
-      StandardOutput.line(line.text)
+      try StandardOutput.line(line.text)
       return
     }
-    StandardOutput.line(Self.legend)
-    if let others = machine.othersCores, let stolen = machine.stolenCores {
-      StandardOutput.line(
-        "Others used \(Text.decimal(others, 2)) processors meanwhile (the kernel on nobody's "
-          + "account included), the hypervisor \(Text.decimal(stolen, 2)).")
-    } else {
-      StandardOutput.line("This system does not say how much of the machine others used.")
-    }
+    try StandardOutput.line(Self.legend)
+    try StandardOutput.line(Self.words(machine))
   }
 
   func progress(_ text: String) { StandardError.progress(text) }
+
+  private static func words(_ machine: MachineUse) -> String {
+    guard let others = machine.othersCores, let stolen = machine.stolenCores else {
+      return "This system does not say how much of the machine others used."
+    }
+    let processors =
+      "Others used \(Text.decimal(others, 2)) processors meanwhile (the kernel on nobody's account "
+      + "included), the hypervisor \(Text.decimal(stolen, 2))"
+    guard let written = machine.othersWrittenBytesPerSecond else { return processors + "." }
+    return processors
+      + ";\nothers wrote \(Text.decimal(written / 1e6, 1)) MB a second to this disk."
+  }
 
   private static let legend = """
 
@@ -107,13 +113,19 @@ struct Report {
 }
 
 enum StandardOutput {
-  static func line(_ text: String) {
+  static func line(_ text: String) throws {
     do {
       try FileDescriptor.standardOutput.writeAll((text + "\n").utf8)
     } catch {
-      StandardError.line("logbench: cannot write to standard output: \(error)")
+      throw OutputError(reason: "\(error)")
     }
   }
+}
+
+/// Nobody takes what is printed any more; there is no point in measuring on.
+struct OutputError: Error, CustomStringConvertible {
+  let reason: String
+  var description: String { "cannot write to standard output: \(reason)" }
 }
 
 enum StandardError {
@@ -137,6 +149,7 @@ func exiting(_ body: () throws -> Void) throws {
   do {
     try body()
   } catch {
+    Interruption.stopIfUnderWay()
     StandardError.progress("")
     StandardError.line("logbench: \(error)")
     throw ExitCode.failure

@@ -1,13 +1,16 @@
 // Child: this program, run once more for one measurement.
+//
+// What must always hold: there is one at a time, and it does not outlive its parent's interruption.
 
+import Synchronization
 import SystemPackage
 
+// The environment is a variable of the C library's; nobody changes it here.
 #if canImport(Darwin)
   import Darwin
 #elseif canImport(Musl)
-  import Musl
+  @unsafe @preconcurrency import Musl
 #else
-  // The environment is a variable of the C library's; nobody changes it here.
   @unsafe @preconcurrency import Glibc
 #endif
 
@@ -18,6 +21,16 @@ struct ChildError: Error, CustomStringConvertible {
 }
 
 enum Child {
+  /// The one that runs.
+  private static let running = Mutex<pid_t?>(nil)
+
+  /// Ends the one that runs, if there is one.
+  static func end() {
+    running.withLock { child in
+      if let child { _ = kill(child, SIGKILL) }
+    }
+  }
+
   /// What this program prints when it is run with `arguments`, without the line's end.
   static func output(of arguments: [String]) throws -> String {
     let pipe = try FileDescriptor.pipe()
@@ -43,11 +56,17 @@ enum Child {
   }
 
   private static func start(_ arguments: [String], output: FileDescriptor) throws -> pid_t {
-    var actions = unsafe posix_spawn_file_actions_t()
+    #if canImport(Darwin)
+      var actions: posix_spawn_file_actions_t?
+      var attributes: posix_spawnattr_t?
+      let environ = unsafe _NSGetEnviron().pointee
+    #else
+      var actions = unsafe posix_spawn_file_actions_t()
+      var attributes = posix_spawnattr_t()
+    #endif
     unsafe posix_spawn_file_actions_init(&actions)
     defer { unsafe posix_spawn_file_actions_destroy(&actions) }
     unsafe posix_spawn_file_actions_adddup2(&actions, output.rawValue, STDOUT_FILENO)
-    var attributes = posix_spawnattr_t()
     unsafe posix_spawnattr_init(&attributes)
     defer { unsafe posix_spawnattr_destroy(&attributes) }
     // This process waits for its signals on a thread; the child takes them as they come.
@@ -59,6 +78,7 @@ enum Child {
     var child: pid_t = 0
     let reason = unsafe posix_spawn(&child, program, &actions, &attributes, &words, environ)
     guard reason == 0 else { throw ChildError(reason: "\(Errno(rawValue: reason))") }
+    running.withLock { $0 = child }
     return child
   }
 
@@ -74,6 +94,7 @@ enum Child {
 
   private static func waitFor(_ child: pid_t) throws {
     var status: Int32 = 0
+    defer { running.withLock { $0 = nil } }
     while unsafe waitpid(child, &status, 0) < 0 {
       guard SystemError.last == .interrupted else {
         throw ChildError(reason: "\(SystemError.last)")

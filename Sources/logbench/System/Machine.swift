@@ -66,17 +66,63 @@ enum PeakMemory {
   }
 }
 
-/// Processor time of the whole machine, at one moment.
+/// The disk that a directory is on.
+struct Disk {
+  /// Its number as /proc/diskstats has it; nil where there is no such thing.
+  private let number: (major: UInt64, minor: UInt64)?
+
+  init(of directory: String) {
+    var status = stat()
+    guard unsafe stat(directory, &status) == 0 else {
+      number = nil
+      return
+    }
+    #if os(Linux)
+      // makedev(3): twelve bits of the major number lie between the minor one's.
+      let device = UInt64(status.st_dev)
+      number = (
+        (device >> 8 & 0xFFF) | (device >> 32 & ~0xFFF), (device & 0xFF) | (device >> 12 & ~0xFF)
+      )
+    #else
+      number = nil
+    #endif
+  }
+
+  /// Bytes that others than this process have written to it since the machine was started; only
+  /// differences mean anything.
+  fileprivate var bytesByOthers: Int64? {
+    guard let number else { return nil }
+    for line in ProcFile.lines("/proc/diskstats") {
+      // major minor name, reads: done merged sectors time, writes: done merged sectors ...
+      let fields = line.split(separator: " ")
+      guard fields.count > 9, UInt64(fields[0]) == number.major, UInt64(fields[1]) == number.minor,
+        let sectors = Int64(fields[9]), let own = Self.ownBytes
+      else { continue }
+      return sectors * 512 - own
+    }
+    return nil
+  }
+
+  private static var ownBytes: Int64? {
+    for line in ProcFile.lines("/proc/self/io") where line.hasPrefix("write_bytes:") {
+      return line.split(separator: " ").last.flatMap { Int64($0) }
+    }
+    return nil
+  }
+}
+
+/// What the whole machine has done, at one moment.
 struct MachineTime {
   private var nanoseconds: UInt64
   private var own: UInt64
   /// Busy and stolen time, in ticks; nil where the system does not say.
   private var ticks: (busy: UInt64, stolen: UInt64)?
+  private var bytesByOthers: Int64?
 
-  static func now() -> MachineTime {
+  static func now(_ disk: Disk) -> MachineTime {
     MachineTime(
       nanoseconds: Clock.nanoseconds, own: OwnTime.nanoseconds + OwnTime.childrenNanoseconds,
-      ticks: readTicks())
+      ticks: readTicks(), bytesByOthers: disk.bytesByOthers)
   }
 
   /// The first line of /proc/stat: user nice system idle iowait irq softirq steal.
@@ -89,22 +135,30 @@ struct MachineTime {
 
   /// What others took since `start`.
   func use(since start: MachineTime) -> MachineUse {
-    guard let ticks, let before = start.ticks else { return MachineUse() }
     let elapsed = Double(max(nanoseconds - start.nanoseconds, 1))
-    let tick = 1e9 / Double(max(sysconf(Int32(_SC_CLK_TCK)), 1))
-    let busy = Double(ticks.busy - before.busy) * tick
-    return MachineUse(
-      othersCores: max(0, busy - Double(own - start.own)) / elapsed,
-      stolenCores: Double(ticks.stolen - before.stolen) * tick / elapsed)
+    var use = MachineUse()
+    if let ticks, let before = start.ticks {
+      let tick = 1e9 / Double(max(sysconf(Int32(_SC_CLK_TCK)), 1))
+      let busy = Double(ticks.busy - before.busy) * tick
+      use.othersCores = max(0, busy - Double(own - start.own)) / elapsed
+      use.stolenCores = Double(ticks.stolen - before.stolen) * tick / elapsed
+    }
+    if let bytesByOthers, let before = start.bytesByOthers {
+      use.othersWrittenBytesPerSecond = Double(max(0, bytesByOthers - before)) * 1e9 / elapsed
+    }
+    return use
   }
 }
 
-/// How much of the machine others used, in processors; nil where the system does not say.
+/// How much of the machine others used, in processors and in bytes; nil where the system does not
+/// say.
 struct MachineUse {
   /// Other processes, and the kernel on nobody's account (writing back, interrupts).
   var othersCores: Double?
   /// The hypervisor.
   var stolenCores: Double?
+  /// To the disk that is measured: other processes, and the file system's own records.
+  var othersWrittenBytesPerSecond: Double?
 }
 
 /// Waits until what was asked of the disk is done.

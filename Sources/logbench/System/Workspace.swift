@@ -4,6 +4,7 @@
 // ends, whether it ends by itself or is interrupted.
 
 import StorageIO
+import Synchronization
 import SystemPackage
 
 #if canImport(Darwin)
@@ -19,6 +20,7 @@ final class Workspace: Sendable {
   private let path: String
   /// Those around it that had to be made too, the innermost first.
   private let parents: [String]
+  private let disk: Disk
 
   /// Makes a new directory in `data`, or in the current directory.
   init(_ data: String?) throws {
@@ -29,6 +31,7 @@ final class Workspace: Sendable {
     guard unsafe mkdir(path, 0o755) == 0 else {
       throw StorageError(.makeDirectory, path: path, errno: SystemError.last)
     }
+    disk = Disk(of: path)
   }
 
   /// The directories on the way to `path` that are not there, the innermost first.
@@ -43,8 +46,11 @@ final class Workspace: Sendable {
     return missing
   }
 
+  /// What the machine has done until now, the disk of this directory included.
+  var machineTime: MachineTime { .now(disk) }
+
   /// The path of a file or directory that is not there yet.
-  func file(_ name: String) throws -> String {
+  func file(_ name: String) -> String {
     discard(name)
     return "\(path)/\(name)"
   }
@@ -60,6 +66,8 @@ final class Workspace: Sendable {
   /// From now on an interrupted program removes the workspace before it ends. To be called before
   /// other threads are started: they must not take the signals themselves.
   func removeWhenInterrupted() {
+    // A reader that went away is a failed write, not the end on the spot.
+    unsafe signal(SIGPIPE, SIG_IGN)
     let signals = SignalSet.ending
     signals.block()
     // Without the thread there is no clean end, but there is one: signals are taken as usual.
@@ -71,8 +79,24 @@ final class Workspace: Sendable {
 
   private func endWhenInterrupted(_ signals: SignalSet) {
     let signal = signals.wait()
+    Interruption.begin()
+    Child.end()
     remove()
+    StandardError.progress("")
     _exit(128 + signal)
+  }
+}
+
+/// The end of a program that was interrupted, which one thread brings about.
+enum Interruption {
+  private static let isUnderWay = Atomic(false)
+
+  fileprivate static func begin() { isUnderWay.store(true, ordering: .releasing) }
+
+  /// Returns only if nothing was interrupted: what fails because its files are being taken away is
+  /// nobody's concern any more.
+  static func stopIfUnderWay() {
+    while isUnderWay.load(ordering: .acquiring) { pause() }
   }
 }
 

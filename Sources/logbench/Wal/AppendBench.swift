@@ -97,12 +97,12 @@ struct AppendBench {
   private static let probeFileBytes = 256 << 20
 
   func run(_ report: inout Report) throws {
-    report.begin(AppendResult.columns)
+    try report.begin(AppendResult.columns)
     report.progress("preparing the probe's file")
-    let path = try workspace.file("probe")
+    let path = workspace.file("probe")
     try AppendProbe.prepare(path, bytes: Self.probeFileBytes)
     for cell in cells {
-      report.row(try measure(cell, path, report))
+      try report.row(measure(cell, path, report))
     }
     workspace.discard("probe")
   }
@@ -110,9 +110,9 @@ struct AppendBench {
   private func measure(
     _ cell: AppendCell, _ probePath: String, _ report: Report
   ) throws -> AppendResult {
-    let before = MachineTime.now()
+    let before = workspace.machineTime
     let name = "append"
-    let log = try SegmentedLog.open(try workspace.file(name), options: options)
+    let log = try SegmentedLog.open(workspace.file(name), options: options)
     var probe = AppendProbe(path: probePath, writeBytes: cell.probeBytes)
     let load = AppendLoad(log: log, cell: cell)
     report.progress("append, \(cell.name): growing to whole segments")
@@ -131,7 +131,7 @@ struct AppendBench {
     result.probe = probe.measured
     try blocking { try await log.close() }
     workspace.discard(name)
-    result.machine = MachineTime.now().use(since: before)
+    result.machine = workspace.machineTime.use(since: before)
     return result
   }
 

@@ -19,19 +19,19 @@ struct OpenBench {
   private var tailBytes: Int { options.engine.segmentBytes / 8 * 9 }
 
   func run(_ report: inout Report) throws {
-    report.begin(OpenResult.columns)
+    try report.begin(OpenResult.columns)
     let small = try measure(bytes / 10, report)
-    for result in small { report.row(result) }
+    for result in small { try report.row(result) }
     for (result, tenth) in zip(try measure(bytes, report), small) {
       var result = result
       result.tenth = tenth.nanoseconds
-      report.row(result)
+      try report.row(result)
     }
   }
 
   private func measure(_ bytes: Int, _ report: Report) throws -> [OpenResult] {
-    let before = MachineTime.now()
-    let path = try workspace.file("open")
+    let before = workspace.machineTime
+    let path = workspace.file("open")
     let filler = LogFiller()
     try filler.build(path, options: options, bytes: bytes) {
       report.progress("open: writing a log, \(Text.share($0, of: bytes))")
@@ -44,7 +44,7 @@ struct OpenBench {
       try trial.run()
     }
     workspace.discard("open")
-    let machine = MachineTime.now().use(since: before)
+    let machine = workspace.machineTime.use(since: before)
     return [trial.clean, trial.killed].map {
       var result = $0
       result.machine = machine

@@ -21,20 +21,20 @@ struct ReplayBench {
   let bytes: Int
 
   func run(_ report: inout Report) throws {
-    report.begin(ReplayResult.columns)
-    let path = try workspace.file("replay")
+    try report.begin(ReplayResult.columns)
+    let path = workspace.file("replay")
     try LogFiller().build(path, options: options, bytes: bytes) {
       report.progress("replay: writing a log, \(Text.share($0, of: bytes))")
     }
     let probe = try ReadProbe(log: path)
-    for cache in Cache.allCases { report.row(try measure(cache, path, probe, report)) }
+    for cache in Cache.allCases { try report.row(measure(cache, path, probe, report)) }
     workspace.discard("replay")
   }
 
   private func measure(
     _ cache: Cache, _ path: String, _ probe: ReadProbe, _ report: Report
   ) throws -> ReplayResult {
-    let before = MachineTime.now()
+    let before = workspace.machineTime
     var result = ReplayResult(cache: cache, logBytes: probe.bytes)
     for round in 1...rounds {
       report.progress("replay, \(cache): round \(round) of \(rounds)")
@@ -45,7 +45,7 @@ struct ReplayBench {
       result.probeNanoseconds.append(
         cache == .cold ? try probe.readCold() : try probe.readWarm())
     }
-    result.machine = MachineTime.now().use(since: before)
+    result.machine = workspace.machineTime.use(since: before)
     return result
   }
 
@@ -116,7 +116,7 @@ struct ReplayOnce: ParsableCommand {
   @Argument var path: String
 
   func run() throws {
-    try exiting { StandardOutput.line(try Replay.run(path).line) }
+    try exiting { try StandardOutput.line(Replay.run(path).line) }
   }
 }
 
@@ -135,6 +135,14 @@ struct ReplayResult {
   /// The raw read's time by the replay's, round by round: both go through the same files.
   var ratios: [Double] {
     zip(probeNanoseconds, replays).map { Double($0) / Double($1.nanoseconds) }
+  }
+
+  /// What was asked for and, where the cache was not in that state, what it was in.
+  private var name: String {
+    let share = Samples.median(cachedShares)
+    let isAsAsked = cache == .cold ? share < 0.01 : share > 0.99
+    return isAsAsked
+      ? "\(cache), \(Text.bytes(logBytes))" : "\(cache), \(Text.decimal(share * 100, 0))% cached"
   }
 
   private func median(_ value: (Replay) -> Double) -> Double {
@@ -168,7 +176,7 @@ extension ReplayResult: Reportable {
 
   var cells: [String] {
     [
-      "\(cache), \(Text.bytes(logBytes))", Text.decimal(payloadSpeed, 0),
+      name, Text.decimal(payloadSpeed, 0),
       Text.decimal(logSpeed, 0), Text.decimal(probeSpeed, 0),
       Text.decimal(Samples.median(ratios), 2), Text.range(ratios, 2),
       Text.decimal(processorPerKibibyte / 1e3, 2), Text.decimal(Double(peakBytes) / 1e6, 1),

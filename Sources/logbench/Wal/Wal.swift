@@ -75,7 +75,7 @@ struct Wal: ParsableCommand {
 
   private func measure(in workspace: Workspace) throws {
     var report = Report(json: json)
-    let before = MachineTime.now()
+    let before = workspace.machineTime
     if only == nil || only == .append {
       try AppendBench(
         workspace: workspace, options: options, seconds: seconds, rounds: rounds, cells: cells
@@ -91,7 +91,7 @@ struct Wal: ParsableCommand {
       try OpenBench(workspace: workspace, options: options, rounds: rounds, bytes: bytes)
         .run(&report)
     }
-    report.finish(MachineTime.now().use(since: before))
+    try report.finish(workspace.machineTime.use(since: before))
   }
 
   private var cells: [AppendCell] {

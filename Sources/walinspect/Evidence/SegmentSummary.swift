@@ -64,7 +64,7 @@ extension SegmentEvidence {
   ///
   /// - Parameter isRefused: damage is not cut, so what lies behind it belongs to the log.
   func locations(isRefused: Bool) -> [BatchLocation]? {
-    if let scan { return isRefused ? scan.batches + scan.batchesBehindBreak : scan.batches }
+    if let scan { return isRefused ? scan.readableBatches : scan.batches }
     return footer?.batches
   }
 }
