@@ -42,7 +42,8 @@ extension UID: CustomStringConvertible {
   public init?(_ text: String) {
     let digits = text.filter { $0 != "-" }
     // Digits alone: a number may have a sign, a name may not.
-    guard digits.count == 32, digits.allSatisfy(\.isHexDigit), let high = UInt64(digits.prefix(16), radix: 16),
+    guard digits.count == 32, digits.allSatisfy(\.isHexDigit),
+      let high = UInt64(digits.prefix(16), radix: 16),
       let low = UInt64(digits.suffix(16), radix: 16)
     else { return nil }
     self.init(high: high, low: low)

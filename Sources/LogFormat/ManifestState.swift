@@ -217,7 +217,7 @@ public struct ManifestState: Hashable, Sendable {
     var term: Term = 0
     for (i, segment) in segments.enumerated() {
       if i > 0, segments[i - 1].end?.index != segment.previousIndex {
-        throw FormatError(.inconsistent, "segment \(segment.fileName) does not follow the one before")
+        throw FormatError(.inconsistent, "segment \(segment.fileName) follows nothing")
       }
       guard segment.previousTerm >= term || i == 0 else {
         throw FormatError(.inconsistent, "the term falls before segment \(segment.fileName)")
@@ -245,7 +245,7 @@ public struct ManifestState: Hashable, Sendable {
     var term = segment.previousTerm
     for run in end.termRuns {
       guard run.firstIndex >= next, run.firstIndex <= end.index, run.term >= term else {
-        throw FormatError(.inconsistent, "the terms of segment \(segment.fileName) are out of order")
+        throw FormatError(.inconsistent, "the terms of \(segment.fileName) are out of order")
       }
       next = run.firstIndex + 1
       term = run.term

@@ -67,7 +67,7 @@ final class Workspace: Sendable {
   /// other threads are started: they must not take the signals themselves.
   func removeWhenInterrupted() {
     // A reader that went away is a failed write, not the end on the spot.
-    unsafe signal(SIGPIPE, SIG_IGN)
+    _ = signal(SIGPIPE, SIG_IGN)
     let signals = SignalSet.ending
     signals.block()
     // Without the thread there is no clean end, but there is one: signals are taken as usual.
