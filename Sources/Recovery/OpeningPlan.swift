@@ -234,14 +234,16 @@ private struct OpeningPlanner {
   mutating func plan(using generator: inout some RandomNumberGenerator) throws(RecoveryError) {
     let boot = Boot(counter: (state.boots.last?.counter ?? 0) + 1, random: generator.next())
     saveAside(boot)
-    heal()
+    restoreHeaders()
     let wasClosed = state.isClosed
     let active = try settleTail(using: &generator)
     dropSuperseded()
     require(.opened(boot))
     // A new number, even if the last edit is in neither copy: what follows must not look like it.
-    let (image, position) = OpeningPlan.manifestImage(state, number: number + 1, options)
-    steps += OpeningPlan.replaceManifests(image)
+    var position = rewriteManifests(number: number + 1)
+    // Only now is it certain that the segments have ended: the edit may have been in the page cache
+    // alone, and a footer behind frames that nobody ended looks like rot.
+    if seal() { position = rewriteManifests(number: number + 2) }
     let (hardState, generation) = rewriteVotes(active, wasClosed: wasClosed)
     tidyUp()
     opened = OpenedLog(
@@ -272,15 +274,28 @@ private struct OpeningPlanner {
     steps += [.syncDirectory(quarantine), .syncDirectory(nil)]
   }
 
-  /// Restores headers and footers, and seals what ended without a seal.
-  private mutating func heal() {
-    for segment in evidence.segments where segment.fileBytes != nil {
+  private mutating func rewriteManifests(number: UInt64) -> ManifestPosition {
+    let (image, position) = OpeningPlan.manifestImage(state, number: number, options)
+    steps += OpeningPlan.replaceManifests(image)
+    return position
+  }
+
+  private mutating func restoreHeaders() {
+    for segment in evidence.segments where segment.header == .damaged {
+      let name = segment.record.fileName
+      let header = segment.record.header(group: state.group).encoded()
+      steps += [.write(name, header, at: 0), .sync(name), .close(name)]
+    }
+  }
+
+  /// Restores footers, and seals what ended without a seal; true if there was anything.
+  private mutating func seal() -> Bool {
+    var sealed = false
+    let kept = Set(state.segments.map(\.uid))
+    for segment in evidence.segments where kept.contains(segment.record.uid) {
       let record = segment.record
       let name = record.fileName
       let header = record.header(group: state.group)
-      if segment.header == .damaged {
-        steps += [.write(name, header.encoded(), at: 0), .sync(name), .close(name)]
-      }
       guard let end = record.end, !record.isCut, let scan = segment.scan, segment.footer == nil,
         scan.end.ordinal >= end.ordinal
       else { continue }
@@ -291,7 +306,9 @@ private struct OpeningPlanner {
         .truncate(name, to: size), .sync(name), .close(name),
       ]
       require(.sealed(record.uid, SegmentSeal(size: size, digest: scan.digest)))
+      sealed = true
     }
+    return sealed
   }
 
   /// Goes on in the active segment if all of it is known durable, else starts a new one with a copy
