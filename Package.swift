@@ -29,6 +29,7 @@ let package = Package(
     .library(name: "Simulation", targets: ["Simulation"]),
     .executable(name: "raftlog", targets: ["raftlog"]),
     .executable(name: "walinspect", targets: ["walinspect"]),
+    .executable(name: "logbench", targets: ["logbench"]),
     .executable(name: "raftlog-sim", targets: ["raftlog-sim"]),
   ],
   dependencies: [
@@ -42,6 +43,7 @@ let package = Package(
       name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"]), .brew(["lz4"])]),
     .target(name: "CCRC32C"),
     .target(name: "CPOSIX"),
+    .target(name: "CProbe"),
 
     // The log, bottom to top: an arrow never points up.
     .target(name: "ByteBuffers", dependencies: ["CCRC32C"], swiftSettings: settings),
@@ -75,6 +77,13 @@ let package = Package(
       name: "walinspect",
       dependencies: [
         "ByteBuffers", "LogFormat", "StorageIO", "Recovery", systemPackage, argumentParser,
+      ],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "logbench",
+      dependencies: [
+        "ByteBuffers", "LogFormat", "StorageIO", "Recovery", "LogStorage", "CPOSIX", "CProbe",
+        systemPackage, argumentParser,
       ],
       swiftSettings: settings),
     .executableTarget(
