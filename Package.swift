@@ -57,7 +57,7 @@ let package = Package(
       swiftSettings: settings),
     .target(
       name: "LogStorage",
-      dependencies: ["ByteBuffers", "LogFormat", "StorageIO", "Recovery", logging],
+      dependencies: ["ByteBuffers", "CPOSIX", "LogFormat", "StorageIO", "Recovery", logging],
       swiftSettings: settings),
     .target(
       name: "Simulation",

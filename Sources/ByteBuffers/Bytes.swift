@@ -4,23 +4,6 @@
 // whole storage alive. Storage is page-aligned, so that what was read or encoded into it can go to
 // the device as it lies (O_DIRECT asks for that).
 
-/// Page-aligned memory of a fixed capacity, freed with its last reference.
-@safe
-package final class ByteStorage: @unchecked Sendable {
-  let base: UnsafeMutableRawPointer
-  let capacity: Int
-
-  static let alignment = 4096
-
-  init(capacity: Int) {
-    unsafe base = UnsafeMutableRawPointer.allocate(
-      byteCount: max(capacity, 1), alignment: capacity >= 4096 ? Self.alignment : 16)
-    self.capacity = capacity
-  }
-
-  deinit { unsafe base.deallocate() }
-}
-
 /// An immutable run of bytes. Copying or slicing one copies a reference, never the bytes.
 @safe
 public struct Bytes: Sendable {

@@ -10,6 +10,16 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#if defined(__linux__)
+#include <linux/futex.h>
+#include <limits.h>
+#include <sys/syscall.h>
+#elif defined(__APPLE__)
+#include <os/os_sync_wait_on_address.h>
+#else
+#error "raftlog runs on Linux and on Darwin"
+#endif
+
 int raftlog_o_direct(void) {
 #ifdef O_DIRECT
   return O_DIRECT;
@@ -53,6 +63,37 @@ int raftlog_is_locked(int fd) {
   return 0;
 }
 #endif
+
+#ifdef __linux__
+void raftlog_wait_while(uint32_t *word, uint32_t expected) {
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
+}
+
+void raftlog_wake_all(uint32_t *word) {
+  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+#else
+void raftlog_wait_while(uint32_t *word, uint32_t expected) {
+  os_sync_wait_on_address(word, expected, sizeof *word, OS_SYNC_WAIT_ON_ADDRESS_NONE);
+}
+
+void raftlog_wake_all(uint32_t *word) {
+  os_sync_wake_by_address_all(word, sizeof *word, OS_SYNC_WAKE_BY_ADDRESS_NONE);
+}
+#endif
+
+int raftlog_mutex_init(pthread_mutex_t *mutex) {
+#ifdef __GLIBC__
+  pthread_mutexattr_t attributes;
+  pthread_mutexattr_init(&attributes);
+  pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+  int reason = pthread_mutex_init(mutex, &attributes);
+  pthread_mutexattr_destroy(&attributes);
+  return reason;
+#else
+  return pthread_mutex_init(mutex, NULL);
+#endif
+}
 
 uint64_t raftlog_free_bytes(const char *path) {
   struct statvfs s;

@@ -115,12 +115,30 @@ public struct BatchBuilder: ~Copyable {
     case .lz4: limit = raw - 1
     case .automatic: limit = raw >= 4096 ? raw - raw / 8 : 0
     }
-    guard limit > 0 else { return nil }
+    guard limit > 0, compression == .lz4 || isWorthTrying else { return nil }
     var packed = ByteWriter(capacity: Self.front + limit + table.count + Layout.page)
     packed.fill(0, count: Self.front)
     let payload = writer.span.extracting(Self.front..<writer.count)
     guard LZ4.compress(payload, into: &packed, limit: limit) else { return nil }
     return packed
+  }
+}
+
+extension BatchBuilder {
+  /// False when samples of a large batch do not get smaller: trying it whole would cost as much time as
+  /// its write.
+  private var isWorthTrying: Bool {
+    let raw = rawBytes
+    let sample = 4096
+    let samples = min(3, raw / (4 * sample))
+    guard samples > 0 else { return true }
+    for i in 0..<samples {
+      let start = Self.front + (raw - sample) * (2 * i + 1) / (2 * samples)
+      var packed = ByteWriter(capacity: sample)
+      let piece = writer.span.extracting(start..<start + sample)
+      if LZ4.compress(piece, into: &packed, limit: sample - sample / 8) { return true }
+    }
+    return false
   }
 }
 

@@ -230,8 +230,17 @@ public struct ManifestState: Hashable, Sendable {
     if let first = segments.first, first.firstIndex > firstIndex {
       throw FormatError(.inconsistent, "the log begins before its first segment")
     }
-    if let last = segments.last?.end, last.index < firstIndex - 1, segments.count == 1 {
-      throw FormatError(.inconsistent, "the log begins behind its last segment")
+    guard segments.last?.end == nil else {
+      throw FormatError(.inconsistent, "the last segment has ended, and no other follows it")
+    }
+    if let first = segments.first {
+      let isAtStart = first.firstIndex == firstIndex
+      guard isAtStart ? first.previousTerm == previousTerm : first.previousTerm <= previousTerm
+      else {
+        throw FormatError(
+          .inconsistent, "the log begins in term \(previousTerm), its first segment in term "
+            + "\(first.previousTerm)")
+      }
     }
     guard firstIndex >= 1, firstIndex > 1 || previousTerm == 0 else {
       throw FormatError(.inconsistent, "a term before the first entry there ever was")

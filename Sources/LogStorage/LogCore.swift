@@ -3,6 +3,7 @@
 // What must always hold: the mutex is never held during I/O; a lane's executor is used only by the
 // thread that took that lane's job; whoever waits is told exactly once.
 
+import ByteBuffers
 import LogFormat
 import Logging
 import StorageIO
@@ -57,14 +58,30 @@ final class LogCore: Sendable {
   struct State: ~Copyable {
     var engine: LogEngine
     var waiters = WaitingRoom()
+    var gates = Gatehouse()
     /// Requests that failed, for those who ask later.
     var failed = FailedTickets()
     /// True while the writer thread has something to do and will look for more by itself.
     var writerIsAwake = true
+    var backgroundIsAwake = true
     /// When the writer thread wakes by itself; nil for never.
     var writerWakesAt: Duration?
+    /// True when what the writer has to do waits for the background lane.
+    var writerIsStuck = false
     var isStopping = false
     var threads = 2
+  }
+
+  /// What a change of the state entails, carried out once the lock is let go of.
+  fileprivate struct News {
+    var finished: [WaitingRoom.Finished] = []
+    var gates: [Gate] = []
+    /// How many wait no longer, tasks and threads together.
+    var released = 0
+    var opening = Gate.Opening.done
+    var poison: LogError?
+    var wakesWriter = false
+    var wakesBackground = false
   }
 
   /// A lane's executor; only the holder of the lane's job touches it.
@@ -74,7 +91,7 @@ final class LogCore: Sendable {
   }
 
   let directory: any StorageDirectory
-  let state: Mutex<State>
+  let state: BargingMutex<State>
   private let lock: any DirectoryLock
   private let logger: Logger?
   private let writerParker = Parker()
@@ -82,6 +99,8 @@ final class LogCore: Sendable {
   private let stopped = ThreadWaiter()
   private let writerLane: LaneExecutor
   private let backgroundLane: LaneExecutor
+  /// Counts appends, so that the writer sees without the lock who has come back.
+  private let arrivals = Atomic<Int>(0)
 
   init(
     engine: consuming sending LogEngine, directory: any StorageDirectory, lock: any DirectoryLock,
@@ -92,7 +111,35 @@ final class LogCore: Sendable {
     self.logger = logger
     writerLane = LaneExecutor(directory)
     backgroundLane = LaneExecutor(directory)
-    state = Mutex(State(engine: engine))
+    state = BargingMutex(State(engine: engine))
+  }
+
+  // MARK: Changing the state
+
+  /// Changes the state, tells whoever waited for that, and wakes the thread that has something to do
+  /// now. Every change goes through here, so none can forget to.
+  ///
+  /// - Returns: what `body` returned, and how many wait no longer.
+  @discardableResult
+  private func change<Result, Failure: Error>(
+    _ body: (inout State) throws(Failure) -> Result
+  ) throws(Failure) -> (result: Result, released: Int) {
+    let (result, news) = try state.withLock { state throws(Failure) in
+      let result = try body(&state)
+      return (result, state.takeNews())
+    }
+    tell(news)
+    return (result, news.released)
+  }
+
+  private func tell(_ news: News) {
+    if let poison = news.poison {
+      logger?.error("the log stops", metadata: ["reason": "\(poison)"])
+    }
+    for gate in news.gates { gate.open(news.opening) }
+    for finished in news.finished { finished.waiter.finish(finished.result) }
+    if news.wakesWriter { writerParker.wake() }
+    if news.wakesBackground { backgroundParker.wake() }
   }
 
   // MARK: Threads
@@ -100,8 +147,8 @@ final class LogCore: Sendable {
   /// Starts the two threads of a log.
   func start() throws(LogError) {
     let started =
-      BlockingThread.start { [self] in run(.writer) }
-      && BlockingThread.start { [self] in run(.background) }
+      BlockingThread.start { [self] in runWriter() }
+      && BlockingThread.start { [self] in runBackground() }
     guard started else {
       throw LogError(.storage, "\(directory.path): the system has no thread for the log's writer")
     }
@@ -115,20 +162,37 @@ final class LogCore: Sendable {
     case stop
   }
 
-  private func run(_ lane: Lane) {
-    let parker = lane == .writer ? writerParker : backgroundParker
+  private func runWriter() {
+    var gathering = Gathering()
     loop: while true {
-      switch next(lane) {
-      case .job(let job): carryOut(job, lane)
+      switch nextForWriter() {
+      case .job(let job):
+        let arrived = arrivals.load(ordering: .relaxed)
+        let start = monotonicNow()
+        let (_, released) = carryOut(job, .writer) { _ in }
+        gathering.wait(
+          for: released, atMost: (monotonicNow() - start) / 2, since: arrived, arrivals)
       case .sleep(let timeout):
-        // Looking for a job may have failed requests for want of space, or asked for a spare.
-        settle()
-        if lane == .writer { wakeBackground() }
-        parker.park(timeout: timeout)
-        if lane == .writer { state.withLock { $0.writerIsAwake = true } }
+        writerParker.park(timeout: timeout)
+        state.withLock { $0.writerIsAwake = true }
       case .stop: break loop
       }
     }
+    threadEnded()
+  }
+
+  private func runBackground() {
+    loop: while true {
+      switch nextForBackground() {
+      case .job(let job): carryOut(job, .background) { $0.writerIsStuck = false }
+      case .sleep: backgroundParker.park()
+      case .stop: break loop
+      }
+    }
+    threadEnded()
+  }
+
+  private func threadEnded() {
     let isLast = state.withLock { state in
       state.threads -= 1
       return state.threads == 0
@@ -136,43 +200,34 @@ final class LogCore: Sendable {
     if isLast { stopped.finish(.success(())) }
   }
 
-  /// A lane's next job. That there is none and that the writer sleeps is one step: a request that
-  /// comes behind it finds the writer asleep, and wakes it.
-  private func next(_ lane: Lane) -> Next {
+  /// The writer's next job. That there is none and that the writer sleeps is one step: a request
+  /// that comes behind it finds the writer asleep, and wakes it.
+  private func nextForWriter() -> Next {
     let now = monotonicNow()
-    return state.withLock { state in
+    return change { state in
       if state.isStopping { return .stop }
-      if let job = state.engine.nextJob(lane, now: now) { return .job(job) }
-      guard lane == .writer else { return .sleep(nil) }
+      if let job = state.takeWriterJob(now: now) { return .job(job) }
       state.writerIsAwake = false
       state.writerWakesAt = state.engine.deadline
       return .sleep(state.engine.deadline.map { $0 - now })
-    }
+    }.result
   }
 
-  /// Carries out the writer's next job on the calling thread, if the writer thread sleeps and there
-  /// is one to take.
-  func runWriterJob() -> Bool {
+  private func nextForBackground() -> Next {
     let now = monotonicNow()
-    let job = state.withLock { state in
-      state.writerIsAwake || state.isStopping ? nil : state.engine.nextJob(.writer, now: now)
-    }
-    settle()
-    guard let job else {
-      wakeBackground()
-      return false
-    }
-    carryOut(job, .writer)
-    // What came in the meantime, and what time will bring, is for the writer thread again.
-    let isWanted = state.withLock { state in
-      state.engine.hasWork(.writer)
-        || (state.engine.deadline != nil && state.writerWakesAt == nil)
-    }
-    if isWanted { wakeWriter() }
-    return true
+    return change { state in
+      if state.isStopping { return .stop }
+      if let job = state.engine.nextJob(.background, now: now) { return .job(job) }
+      state.backgroundIsAwake = false
+      return .sleep(nil)
+    }.result
   }
 
-  private func carryOut(_ job: DiskJob, _ lane: Lane) {
+  /// Carries a job out, reports it, and returns what `body` makes of the state then.
+  @discardableResult
+  private func carryOut<Result>(
+    _ job: DiskJob, _ lane: Lane, then body: (inout State) -> Result
+  ) -> (result: Result, released: Int) {
     var failure: StorageError?
     do {
       let executor = lane == .writer ? writerLane : backgroundLane
@@ -181,24 +236,10 @@ final class LogCore: Sendable {
       failure = error
     }
     let now = monotonicNow()
-    state.withLock { $0.engine.completed(job.id, failure, now: now) }
-    settle()
-    // What one lane finished may be what the other one waits for.
-    if lane == .writer { wakeBackground() } else { wakeWriter() }
-  }
-
-  /// Wakes the background thread if there is something for it.
-  private func wakeBackground() {
-    if state.withLock({ $0.engine.hasWork(.background) }) { backgroundParker.wake() }
-  }
-
-  /// Wakes the writer thread, unless it is awake and will look by itself.
-  func wakeWriter() {
-    let wakes = state.withLock { state in
-      defer { state.writerIsAwake = true }
-      return !state.writerIsAwake
+    return change { state in
+      state.engine.completed(job.id, failure, now: now)
+      return body(&state)
     }
-    if wakes { writerParker.wake() }
   }
 
   /// Stops the threads and gives the directory up; what was not done is left undone.
@@ -211,9 +252,73 @@ final class LogCore: Sendable {
     writerParker.wake()
     backgroundParker.wake()
     try? stopped.wait()
-    let left = state.withLock { $0.waiters.removeAll() }
+    let (left, gates) = state.withLock { ($0.waiters.removeAll(), $0.gates.takeAll()) }
+    for gate in gates { gate.open(.lookAgain) }
     for waiter in left { waiter.finish(.failure(LogError(.closed, "the log is closed"))) }
     lock.release()
+  }
+
+  // MARK: Requests
+
+  /// Makes a request of the engine.
+  func request<Result>(
+    _ body: (inout LogEngine) throws(LogError) -> Result
+  ) throws(LogError) -> Result {
+    try change { state throws(LogError) in try body(&state.engine) }.result
+  }
+
+  /// Takes entries, and registers who waits for them; nil, and nobody is registered, when so much
+  /// waits for the disk that the caller should wait for room first.
+  func append(
+    _ entries: Entries, waking waiter: (Milestone, Waiter)? = nil
+  ) throws(LogError) -> (receipt: AppendReceipt, wait: UInt64?)? {
+    try change { state throws(LogError) in
+      guard let receipt = try state.take(entries) else { return nil }
+      arrivals.add(1, ordering: .relaxed)
+      guard let waiter else { return (receipt, nil) }
+      return (receipt, state.waiters.add(waiter.1, for: .done(receipt.ticket)))
+    }.result
+  }
+
+  /// What a thread does that waits for its request.
+  fileprivate enum Turn {
+    case over(Result<Void, LogError>)
+    /// Nobody is at work: it does the work itself.
+    case carry(DiskJob)
+    case wait(Gate)
+  }
+
+  /// Appends on the calling thread, which carries the writer's jobs out itself while nobody else does.
+  func appendBlocking(_ entries: Entries) throws(LogError) -> ClosedRange<LogIndex> {
+    while true {
+      let now = monotonicNow()
+      let taken = try change { state throws(LogError) -> (AppendReceipt, Turn)? in
+        guard let receipt = try state.take(entries) else { return nil }
+        arrivals.add(1, ordering: .relaxed)
+        return (receipt, state.turn(for: receipt.ticket, now: now))
+      }.result
+      if let (receipt, turn) = taken {
+        try finish(turn, for: receipt.ticket)
+        return receipt.indices
+      }
+      let waiter = ThreadWaiter()
+      wait(.thread(waiter), for: .room)
+      try waiter.wait()
+    }
+  }
+
+  private func finish(_ first: Turn, for ticket: Ticket) throws(LogError) {
+    var turn = first
+    while true {
+      switch turn {
+      case .over(let result): return try result.get()
+      case .carry(let job):
+        turn = carryOut(job, .writer) { $0.turn(for: ticket, now: monotonicNow()) }.result
+      case .wait(let gate):
+        if gate.pass() == .done { return }
+        turn = change { $0.turn(for: ticket, now: monotonicNow()) }.result
+      }
+    }
   }
 
   // MARK: Waiting
@@ -224,9 +329,6 @@ final class LogCore: Sendable {
   @discardableResult
   func wait(_ waiter: Waiter, for milestone: Milestone) -> UInt64? {
     let outcome = state.withLock { state -> (number: UInt64?, result: Result<Void, LogError>?) in
-      if state.isStopping {
-        return (nil, .failure(LogError(.closed, "the log is closed")))
-      }
       if let result = state.outcome(of: milestone) { return (nil, result) }
       return (state.waiters.add(waiter, for: milestone), nil)
     }
@@ -241,24 +343,97 @@ final class LogCore: Sendable {
       .failure(LogError(.cancelled, "the wait was cancelled; the request may still be carried out"))
     )
   }
+}
 
-  /// Tells everybody whose milestone is reached, or out of reach.
-  func settle() {
-    let news = state.withLock { state -> (finished: [WaitingRoom.Finished], poison: LogError?) in
-      let failures = state.engine.takeFailures()
-      for failure in failures { state.failed.add(failure) }
-      return (state.settled(), failures.isEmpty ? nil : state.engine.poison)
+/// Entries that are appended together.
+struct Entries {
+  let payloads: [Bytes]
+  let kind: EntryKind
+  /// Nil for the last entry's term.
+  let term: Term?
+  /// The index that the first one must get, if it matters.
+  var expecting: LogIndex?
+}
+
+extension LogCore.State {
+  /// Takes entries, all or none; nil if there is no room.
+  fileprivate mutating func take(_ entries: Entries) throws(LogError) -> AppendReceipt? {
+    if isStopping { throw LogError(.closed, "the log is closed") }
+    guard engine.hasRoom || engine.poison != nil else { return nil }
+    if let expecting = entries.expecting, expecting != engine.lastIndex + 1, engine.poison == nil {
+      throw LogError(
+        .unexpectedIndex,
+        "the next entry would be \(engine.lastIndex + 1), not \(expecting): an earlier request "
+          + "failed, or somebody else appends")
     }
-    if let poison = news.poison {
-      logger?.error("the log stops", metadata: ["reason": "\(poison)"])
+    return try engine.append(entries.payloads, kind: entries.kind, term: entries.term)
+  }
+
+  fileprivate mutating func takeWriterJob(now: Duration) -> DiskJob? {
+    guard let job = engine.nextJob(.writer, now: now) else {
+      // Without a job of its own out, what it has to do waits for the other lane.
+      writerIsStuck = !engine.isWriting && engine.hasWork(.writer)
+      return nil
     }
-    for finished in news.finished { finished.waiter.finish(finished.result) }
+    gates.shut()
+    return job
+  }
+
+  /// What a thread does next that waits for `ticket`.
+  fileprivate mutating func turn(for ticket: Ticket, now: Duration) -> LogCore.Turn {
+    if let result = outcome(of: .done(ticket)) { return .over(result) }
+    if !writerIsAwake, let job = takeWriterJob(now: now) { return .carry(job) }
+    // Looking for a job may have failed the request, for want of space.
+    takeFailures()
+    if let result = outcome(of: .done(ticket)) { return .over(result) }
+    return .wait(gates.join(ticket))
+  }
+
+  private mutating func takeFailures() {
+    for failure in engine.takeFailures() { failed.add(failure) }
+  }
+
+  /// What has come about since the last time.
+  fileprivate mutating func takeNews() -> LogCore.News {
+    var news = LogCore.News()
+    takeFailures()
+    let hasFailed = failed.isFresh
+    if hasFailed { news.poison = engine.poison }
+    news.finished = settled()
+    news.released = news.finished.count
+    if hasFailed || engine.poison != nil {
+      news.gates = gates.takeAll()
+      news.opening = .lookAgain
+    } else if !gates.isEmpty {
+      let done = gates.takeDone(through: engine.writtenTicket)
+      news.gates = done.gates
+      news.released += done.waiting
+    }
+    if isWriterWanted {
+      writerIsAwake = true
+      news.wakesWriter = true
+    }
+    if !backgroundIsAwake, engine.hasWork(.background) {
+      backgroundIsAwake = true
+      news.wakesBackground = true
+    }
+    return news
+  }
+
+  /// True when the writer thread sleeps, and has something to do or must wake earlier. Whoever has a
+  /// job out looks for more when it is done.
+  private var isWriterWanted: Bool {
+    guard !writerIsAwake, !engine.isWriting else { return false }
+    if engine.hasWork(.writer) { return !writerIsStuck }
+    guard let deadline = engine.deadline else { return false }
+    return writerWakesAt.map { deadline < $0 } ?? true
   }
 }
 
 extension LogCore.State {
   /// The result of a wait, if it is known.
-  func outcome(of milestone: Milestone) -> Result<Void, LogError>? {
+  fileprivate func outcome(of milestone: Milestone) -> Result<Void, LogError>? {
+    if isStopping { return .failure(LogError(.closed, "the log is closed")) }
     switch milestone {
     case .done(let ticket):
       if let error = failed.error(for: ticket) { return .failure(error) }

@@ -59,12 +59,13 @@ extension LogEngine {
       return start(work, work.update?.steps ?? [])
     }
     if let (update, notes) = noteUpdate() { return start(.note(update, notes), update.steps) }
+    // Before the queue, which need never be empty: the interval is a promise.
+    if let syncDeadline, now >= syncDeadline { return syncJob(ticket: nil) }
     while let item = queue.first {
       if let job = job(for: item) { return job }
       // No job: either it waits for the background, or it failed and the next one gets its turn.
       if let next = queue.first, next.tickets == item.tickets { return nil }
     }
-    if let syncDeadline, now >= syncDeadline { return syncJob(ticket: nil) }
     if let markerDeadline, now >= markerDeadline { return markerJob() }
     return nil
   }
@@ -334,6 +335,8 @@ extension LogEngine {
     switch work {
     case .frame(let write, let tickets, let index, let syncs):
       appender.commit(write)
+      if let cut = write.truncateAfter { recent.truncate(after: cut) }
+      if let batch = write.recent { recent.append(batch) }
       writtenIndex = index
       durableIndex = min(durableIndex, write.truncateAfter ?? index)
       writtenTicket = tickets.upperBound
@@ -358,6 +361,7 @@ extension LogEngine {
       let dropped = Set(manifest.segments.map(\.uid)).subtracting(update.state.segments.map(\.uid))
       install(update)
       background.unsealed.removeAll { dropped.contains($0.record.uid) }
+      recent.truncate(after: index)
       writtenIndex = index
       durableIndex = min(durableIndex, index)
       writtenTicket = ticket

@@ -8,7 +8,7 @@
 //
 // compacted < first index <= durable + 1, durable <= written <= last: checked at every step.
 
-import ByteBuffers
+public import ByteBuffers
 public import LogFormat
 public import Recovery
 public import StorageIO
@@ -25,6 +25,13 @@ public enum Lane: Sendable, CaseIterable {
 public struct FailedRequests: Sendable {
   public let tickets: [ClosedRange<Ticket>]
   public let error: LogError
+}
+
+/// Where appended entries landed, and what to wait for.
+public struct AppendReceipt: Hashable, Sendable {
+  /// The indices that the entries have, in order.
+  public let indices: ClosedRange<LogIndex>
+  public let ticket: Ticket
 }
 
 public struct LogEngine: ~Copyable {
@@ -76,6 +83,8 @@ public struct LogEngine: ~Copyable {
   var syncDeadline: Duration?
   /// When the last batch is to be vouched for.
   var markerDeadline: Duration?
+  /// What was written last.
+  var recent: RecentBatches
   /// Syncs that were carried out, for people.
   public internal(set) var syncCount = 0
 
@@ -91,6 +100,7 @@ public struct LogEngine: ~Copyable {
     lastSequence = opened.lastSequence
     boot = opened.boot
     random = SplitMix64(seed: seed)
+    recent = RecentBatches(bytesMax: options.recentBytesMax)
     terms = TermTable(
       firstIndex: opened.manifest.firstIndex, previousTerm: opened.manifest.previousTerm)
     for record in opened.manifest.segments {
@@ -117,6 +127,8 @@ public struct LogEngine: ~Copyable {
   public var lastTerm: Term { terms.lastTerm }
   /// False when so much waits for the disk that a caller should wait too.
   public var hasRoom: Bool { queue.pendingBytes < options.pendingBytesMax }
+  /// True while a job of the writer is out.
+  public var isWriting: Bool { if case .busy = writer { true } else { false } }
   public var isClosed: Bool { if case .closed = writer { true } else { false } }
 
   /// Bytes that the log's files take, prepared space included.
@@ -175,6 +187,34 @@ public struct LogEngine: ~Copyable {
       limit: options.batchBytesMax)
     markerDeadline = nil
     return (index, ticket)
+  }
+
+  /// Takes entries, all of them or none.
+  ///
+  /// - Parameter term: the term of all of them; nil for the last entry's.
+  public mutating func append(
+    _ payloads: [Bytes], kind: EntryKind = .data, term: Term? = nil
+  ) throws(LogError) -> AppendReceipt {
+    precondition(!payloads.isEmpty, "appending no entries")
+    let limit = options.entryBytesMax
+    var bytes = 0
+    for (i, payload) in payloads.enumerated() {
+      bytes += payload.count
+      guard payload.count > limit else { continue }
+      throw LogError(
+        .entryTooLarge,
+        "entry \(i + 1) of \(payloads.count) has \(payload.count) bytes; this log takes up to "
+          + "\(limit)")
+    }
+    guard LogIndex(payloads.count) < Layout.indexMax - terms.lastIndex else {
+      throw LogError(.outOfRange, "the log's indices are used up")
+    }
+    let first = terms.lastIndex + 1
+    queue.expect(bytes: bytes)
+    let term = term ?? terms.lastTerm
+    var ticket: Ticket = 0
+    for payload in payloads { ticket = try append(payload.span, kind: kind, term: term).ticket }
+    return AppendReceipt(indices: first...terms.lastIndex, ticket: ticket)
   }
 
   /// Cuts off every entry behind `index`. What is appended next takes their place in the same write.

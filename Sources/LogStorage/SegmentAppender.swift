@@ -15,6 +15,8 @@ struct FramedWrite {
   fileprivate let batches: [BatchLocation]
   /// Entries that this write cuts off before it adds its own.
   let truncateAfter: LogIndex?
+  /// The batch, if there is one.
+  var recent: RecentBatches.Item?
 }
 
 struct SegmentAppender {
@@ -75,9 +77,10 @@ struct SegmentAppender {
     next.term = runs.last!.term
     let location = BatchLocation(
       offset: end.offset, ordinal: next.ordinal, firstIndex: first, lastIndex: last)
+    let body = written.bytes[Layout.frame..<Layout.frame + written.frame.bodyBytes]
     return FramedWrite(
       bytes: written.bytes, offset: end.offset, end: next, batches: [location],
-      truncateAfter: truncateAfter)
+      truncateAfter: truncateAfter, recent: .init(first: first, last: last, body: body))
   }
 
   /// Frames a truncation that no batch follows.

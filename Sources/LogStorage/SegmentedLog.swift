@@ -10,13 +10,6 @@ public import Recovery
 public import StorageIO
 import Synchronization
 
-/// Where appended entries landed, and what to wait for.
-public struct AppendReceipt: Hashable, Sendable {
-  /// The indices that the entries have, in order.
-  public let indices: ClosedRange<LogIndex>
-  let ticket: Ticket
-}
-
 /// What a log is like right now.
 public struct LogStatus: Sendable {
   public var group: UID
@@ -159,13 +152,7 @@ public final class SegmentedLog: Sendable {
   public func appendBlocking(
     contentsOf payloads: [Bytes], kind: EntryKind = .data, term: Term? = nil
   ) throws(LogError) -> ClosedRange<LogIndex> {
-    while true {
-      if let receipt = try take(payloads, kind: kind, term: term, expecting: nil) {
-        try finishBlocking(.done(receipt.ticket))
-        return receipt.indices
-      }
-      try finishBlocking(.room)
-    }
+    try core.appendBlocking(Entries(payloads: payloads, kind: kind, term: term))
   }
 
   /// Takes entries and returns without waiting for the disk; `wait(for:)` tells when they are done.
@@ -200,40 +187,8 @@ public final class SegmentedLog: Sendable {
   public func tryEnqueue(
     _ payloads: [Bytes], kind: EntryKind = .data, term: Term? = nil, expecting: LogIndex? = nil
   ) throws(LogError) -> AppendReceipt? {
-    let receipt = try take(payloads, kind: kind, term: term, expecting: expecting)
-    if receipt != nil { core.wakeWriter() }
-    return receipt
-  }
-
-  private func take(
-    _ payloads: [Bytes], kind: EntryKind, term: Term?, expecting: LogIndex?
-  ) throws(LogError) -> AppendReceipt? {
-    precondition(!payloads.isEmpty, "appending no entries")
-    return try core.state.withLock { state throws(LogError) -> AppendReceipt? in
-      guard state.engine.hasRoom || state.engine.poison != nil else { return nil }
-      if let expecting, expecting != state.engine.lastIndex + 1, state.engine.poison == nil {
-        throw LogError(
-          .unexpectedIndex,
-          "the next entry would be \(state.engine.lastIndex + 1), not \(expecting): an earlier "
-            + "request failed, or somebody else appends")
-      }
-      let entryTerm = term ?? state.engine.lastTerm
-      // All or nothing: what would be refused is refused before anything is taken.
-      let limit = state.engine.options.entryBytesMax
-      if let i = payloads.firstIndex(where: { $0.count > limit }) {
-        throw LogError(
-          .entryTooLarge,
-          "entry \(i + 1) of \(payloads.count) has \(payloads[i].count) bytes; this log takes up "
-            + "to \(limit)")
-      }
-      var first: LogIndex = 0
-      var last: (index: LogIndex, ticket: Ticket) = (0, 0)
-      for (i, payload) in payloads.enumerated() {
-        last = try state.engine.append(payload.span, kind: kind, term: entryTerm)
-        if i == 0 { first = last.index }
-      }
-      return AppendReceipt(indices: first...last.index, ticket: last.ticket)
-    }
+    let entries = Entries(payloads: payloads, kind: kind, term: term, expecting: expecting)
+    return try core.append(entries)?.receipt
   }
 
   // MARK: Changing
@@ -261,9 +216,7 @@ public final class SegmentedLog: Sendable {
   private func perform(
     _ request: (inout LogEngine) throws(LogError) -> Ticket?
   ) async throws(LogError) {
-    let ticket = try core.state.withLock { state throws(LogError) in try request(&state.engine) }
-    guard let ticket else { return }
-    core.wakeWriter()
+    guard let ticket = try core.request(request) else { return }
     try await wait(for: .done(ticket))
   }
 
@@ -329,24 +282,6 @@ public final class SegmentedLog: Sendable {
       if let registered = number.withLock({ $0 }) { core.cancel(registered) }
     }
     try result.get()
-  }
-
-  private func block(_ milestone: Milestone) throws(LogError) {
-    let waiter = ThreadWaiter()
-    core.wait(.thread(waiter), for: milestone)
-    try waiter.wait()
-  }
-
-  /// Waits on this thread, carrying the writer's jobs out on it while nobody else does.
-  private func finishBlocking(_ milestone: Milestone) throws(LogError) {
-    while true {
-      let outcome = core.state.withLock { $0.outcome(of: milestone) }
-      if let outcome { return try outcome.get() }
-      if core.runWriterJob() { continue }
-      // The writer thread is awake, or somebody else has a job out: they go on with ours.
-      core.wakeWriter()
-      return try block(milestone)
-    }
   }
 }
 

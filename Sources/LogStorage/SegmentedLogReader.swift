@@ -33,6 +33,15 @@ final class SegmentedLogReader: Sendable {
     var bytes = 0
     var next = first
     repeat {
+      let recent = try recentEntries(
+        next...max(next, last), bytesLeft: bytesMax - bytes, atLeastOne: entries.isEmpty)
+      if let final = recent.last {
+        entries += recent
+        bytes += recent.reduce(0) { $0 + $1.payload.count }
+        next = final.index + 1
+        if bytes >= bytesMax { break }
+        continue
+      }
       let place = try locate(next)
       let end = min(place.last, last)
       let read = try self.read(
@@ -43,6 +52,33 @@ final class SegmentedLogReader: Sendable {
       next = (entries.last?.index ?? next) + 1
       if next <= end { break }
     } while next <= last && bytes < bytesMax && isWritten(next)
+    return entries
+  }
+
+  /// Entries from memory; none if these are not among the last that were written, or do not fit.
+  private func recentEntries(
+    _ range: ClosedRange<LogIndex>, bytesLeft: Int, atLeastOne: Bool
+  ) throws(LogError) -> [Entry] {
+    let batches = core.state.withLock { state in
+      range.lowerBound < state.engine.firstIndex
+        ? []
+        : state.engine.recent.batches(
+          from: range.lowerBound, to: range.upperBound, limit: min(bytesLeft, 1 << 20))
+    }
+    var entries: [Entry] = []
+    var bytes = 0
+    for item in batches {
+      let part = max(range.lowerBound, item.first)...min(range.upperBound, item.last)
+      do throws(FormatError) {
+        for entry in try Batch(item.body).entries(in: part) {
+          bytes += entry.payload.count
+          if bytes > bytesLeft, !entries.isEmpty || !atLeastOne { return entries }
+          entries.append(entry)
+        }
+      } catch {
+        throw LogError(.damaged, "entries \(part.lowerBound)-\(part.upperBound) rotted in memory")
+      }
+    }
     return entries
   }
 

@@ -87,6 +87,8 @@ struct WriteQueue {
   private var head = 0
   /// Payload bytes that wait.
   private(set) var pendingBytes = 0
+  /// Payload bytes that are about to come in one go.
+  private var expectedBytes = 0
 
   var isEmpty: Bool { head == items.count }
   var first: PendingWrite? { isEmpty ? nil : items[head] }
@@ -95,12 +97,16 @@ struct WriteQueue {
 
   mutating func append(_ item: PendingWrite) { items.append(item) }
 
+  /// Says how much is about to be added, so that the next batch is made with room for it.
+  mutating func expect(bytes: Int) { expectedBytes = bytes }
+
   /// Adds an entry to the last batch, or begins a new one.
   mutating func append(
     _ payload: RawSpan, kind: EntryKind, term: Term, index: LogIndex, group: UID, ticket: Ticket,
     limit: Int
   ) {
     pendingBytes += payload.byteCount
+    defer { expectedBytes = max(0, expectedBytes - payload.byteCount) }
     if !isEmpty, case .batch(let batch) = items[items.count - 1], batch.nextIndex == index,
       batch.append(payload, kind: kind, term: term, ticket: ticket, limit: limit)
     {
@@ -108,9 +114,14 @@ struct WriteQueue {
     }
     var builder = BatchBuilder(
       group: group, firstIndex: index,
-      capacity: min(max(4096, payload.byteCount + 512), 64 << 10))
+      capacity: Self.capacity(for: max(payload.byteCount, min(expectedBytes, limit))))
     builder.append(payload, kind: kind, term: term)
     items.append(.batch(PendingBatch(builder: builder, ticket: ticket)))
+  }
+
+  /// Room for payloads with what belongs to them; a batch of very small entries grows beyond it.
+  private static func capacity(for payloads: Int) -> Int {
+    Layout.pages(Layout.frame + Layout.bodyHeader + Layout.tableRow + payloads + payloads / 64)
   }
 
   mutating func removeFirst() -> PendingWrite {

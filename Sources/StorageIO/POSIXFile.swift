@@ -20,7 +20,7 @@ final class POSIXFile: StorageFile {
   private let direct = Atomic<Int32>(-1)
 
   /// From this size on a write goes around the page cache: it is five times as fast.
-  private static let directBytesMin = 64 << 10
+  private static let directBytesMin = 4 << 10
 
   init(descriptor: Int32, path: String) {
     self.descriptor = descriptor
@@ -154,8 +154,8 @@ final class POSIXFile: StorageFile {
 /// One mebibyte of zeros, made once.
 private enum ZeroBytes {
   static let shared: Bytes = {
-    var writer = ByteWriter(capacity: 1 << 20)
-    writer.fill(0, count: 1 << 20)
+    var writer = ByteWriter(capacity: 256 << 10)
+    writer.fill(0, count: 256 << 10)
     return writer.finish()
   }()
 }

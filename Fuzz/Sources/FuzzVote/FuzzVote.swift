@@ -128,10 +128,13 @@ private struct VoteCheck {
 
   func run() {
     for file in copies.compactMap(\.file) { checkEncoding(file) }
-    DirectoryReading(disk).expectOnly(SampleDirectory.written)
+    let reading = DirectoryReading(disk)
+    reading.expectOnly(SampleDirectory.written)
+    // A vote file of another directory is no copy of this one's.
+    let own = reading.diagnosis.evidence.votes.compactMap(\.file)
     guard let running = open() else { return }
     let hardState = running.plan.opened.hardState
-    checkChoice(hardState, behind: running.plan.opened.active.end.term)
+    checkChoice(hardState, of: own, behind: running.plan.opened.active.end.term)
     let newest = Self.read(disk).compactMap(\.file).max { $0.generation < $1.generation }
     expect(newest?.state == hardState, "the hard state on the disk is not the one that was opened")
     goOn(running, hardState)
@@ -156,8 +159,9 @@ private struct VoteCheck {
     }
   }
 
-  private func checkChoice(_ hardState: HardState, behind lastTerm: Term) {
-    let files = copies.compactMap(\.file)
+  private func checkChoice(
+    _ hardState: HardState, of files: [VoteFile], behind lastTerm: Term
+  ) {
     let isConflict =
       files.count == 2 && files[0].generation == files[1].generation && files[0] != files[1]
     if !isConflict, let newest = files.max(by: { $0.generation < $1.generation }) {

@@ -3,6 +3,7 @@
 #ifndef RAFTLOG_CPOSIX_H
 #define RAFTLOG_CPOSIX_H
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -20,6 +21,16 @@ int raftlog_try_lock(int fd);
 
 /// 1 when another open file holds the lock, 0 when none does, -1 with errno; takes nothing itself.
 int raftlog_is_locked(int fd);
+
+/// Sleeps while `*word` is `expected`, until `raftlog_wake_all` is called for it; may also return for
+/// no reason.
+void raftlog_wait_while(uint32_t *word, uint32_t expected);
+
+/// Wakes every thread that sleeps on `word`, with one call.
+void raftlog_wake_all(uint32_t *word);
+
+/// Initializes a mutex that spins for a moment before it sleeps, where there is such a thing.
+int raftlog_mutex_init(pthread_mutex_t *mutex);
 
 /// Bytes that are free to this process on the file system of `path`; UINT64_MAX if unknown.
 uint64_t raftlog_free_bytes(const char *path);
