@@ -109,9 +109,14 @@ let package = Package(
         "LogStorage", "Recovery", "StorageIO", "LogFormat", "ByteBuffers", "Simulation",
         systemPackage,
       ],
+      exclude: ["Golden"],
       swiftSettings: settings),
     .testTarget(
-      name: "SimulationTests", dependencies: ["Simulation", "LogStorage"],
+      name: "SimulationTests",
+      dependencies: [
+        "Simulation", "LogStorage", "Recovery", "StorageIO", "LogFormat", "ByteBuffers",
+        systemPackage,
+      ],
       swiftSettings: settings),
   ]
 )

@@ -12,3 +12,4 @@ RAFTLOG_BIN=$(swift build -c release --show-bin-path)
 export RAFTLOG_BIN SWIFT_BACKTRACE=enable=no
 Tests/Crash/kill-restart.sh "${ROUNDS:-30}"
 Tests/Crash/full-disk.sh
+Tests/Crash/images.sh 100

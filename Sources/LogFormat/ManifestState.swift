@@ -238,7 +238,8 @@ public struct ManifestState: Hashable, Sendable {
       guard isAtStart ? first.previousTerm == previousTerm : first.previousTerm <= previousTerm
       else {
         throw FormatError(
-          .inconsistent, "the log begins in term \(previousTerm), its first segment in term "
+          .inconsistent,
+          "the log begins in term \(previousTerm), its first segment in term "
             + "\(first.previousTerm)")
       }
     }

@@ -29,7 +29,7 @@ public struct EngineOptions: Sendable {
   /// The most payload that waits to be written; `LogEngine.hasRoom` is false above it.
   public var pendingBytesMax: Int = 32 << 20
   /// The most that is kept in memory of what was written last, for readers at the tail.
-  public var recentBytesMax: Int = 4 << 20
+  public var recentBytesMax: Int = 1 << 20
   /// The most that the directory may take; nil for no limit but the disk's.
   public var bytesMax: Int?
   /// After this long without work, the last batch is vouched for by a marker.

@@ -123,11 +123,11 @@ extension LogEngine {
 
   // MARK: Spares
 
-  /// Wants a spare once a quarter of the active segment is used, long before it is needed.
+  /// Wants a spare once a sixteenth of the active segment is used, long before it is needed.
   mutating func prepareSpareInTime() {
     let used = appender.end.offset - Layout.segmentHeader
     if background.spare == nil, background.spareWanted == 0, !background.spareFailed,
-      used * 4 >= appender.record.capacity, allowance >= background.segmentBytes
+      used * 16 >= appender.record.capacity, allowance >= background.segmentBytes
     {
       background.spareWanted = background.segmentBytes
     }

@@ -13,7 +13,9 @@ struct RecentBatches {
     let first: LogIndex
     /// Lower than the batch's own if the log was truncated within it.
     var last: LogIndex
-    let body: Bytes
+    var body: Bytes
+    /// Memory that the body keeps, the padding of its frame included.
+    let extent: Int
   }
 
   private var items: [Item] = []
@@ -25,16 +27,18 @@ struct RecentBatches {
 
   /// Takes in a batch that was written; the oldest make room.
   mutating func append(_ item: Item) {
-    guard item.body.count <= bytesMax else {
+    guard item.extent <= bytesMax else {
       removeAll()
       return
     }
     precondition(
       items.last.map { $0.last + 1 == item.first } ?? true, "a gap between recent batches")
     items.append(item)
-    bytes += item.body.count
+    bytes += item.extent
     while bytes > bytesMax {
-      bytes -= items[head].body.count
+      bytes -= items[head].extent
+      // Its memory is wanted for the next one.
+      items[head].body = Bytes()
       head += 1
     }
     if head > 64, head * 2 > items.count {
@@ -49,7 +53,7 @@ struct RecentBatches {
         items[items.count - 1].last = index
         return
       }
-      bytes -= last.body.count
+      bytes -= last.extent
       items.removeLast()
     }
     if head == items.count { removeAll() }

@@ -80,7 +80,8 @@ struct SegmentAppender {
     let body = written.bytes[Layout.frame..<Layout.frame + written.frame.bodyBytes]
     return FramedWrite(
       bytes: written.bytes, offset: end.offset, end: next, batches: [location],
-      truncateAfter: truncateAfter, recent: .init(first: first, last: last, body: body))
+      truncateAfter: truncateAfter,
+      recent: .init(first: first, last: last, body: body, extent: written.bytes.count))
   }
 
   /// Frames a truncation that no batch follows.

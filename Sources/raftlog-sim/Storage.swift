@@ -34,10 +34,10 @@ struct Storage: ParsableCommand {
   @Option(help: "Sequences drawn a seed.")
   var sequences = 40
 
-  @Option(help: "Stop once this many distinct states were recovered.")
+  @Option(help: "Stop once this many states, distinct over all seeds, were recovered.")
   var states: Int?
 
-  @Option(help: "Fail below this many distinct states.")
+  @Option(help: "Fail below this many states, distinct over all seeds.")
   var atLeast = 0
 
   @Option(help: "Threads to run on.")
@@ -62,11 +62,11 @@ struct Storage: ParsableCommand {
         if let states, total.withLock({ $0.states >= states }) { return }
         if total.withLock({ $0.failures.count >= 5 }) { return }
         let report = explore(seed)
-        let sum = total.withLock { sum in
+        let distinct = total.withLock { sum in
           sum.add(report)
-          return sum
+          return sum.states
         }
-        progress.show(seed: seed, states: sum.states)
+        progress.show(seed: seed, states: distinct)
       }
     }
     progress.clear()
@@ -107,6 +107,7 @@ struct Storage: ParsableCommand {
     print("crash points        \(report.crashPoints)")
     print("distinct states     \(report.states)")
     print("  during recovery   \(report.statesInRecovery)")
+    print("racing compactions  \(report.compactionsBehindTruncation)")
     print("failed calls        \(report.faults)")
     print("  power cuts after  \(report.faultStates)")
     print("findings            \(report.failures.count)")

@@ -29,22 +29,42 @@ struct CrashImages {
   /// What becomes of an item.
   private enum Fate { case old, new, zero, garbage }
 
-  /// Calls `body` with each image.
-  func forEach(using random: inout SplitMix64, _ body: (DiskImage) -> Void) {
-    var items: [Item] = []
-    for (inode, content) in state.inodes.enumerated() {
-      for sector in content.pending { items.append(Item(inode: inode, sector: sector)) }
-    }
-    let sizes = state.inodes.indices.filter {
-      state.inodes[$0].content.count != state.inodes[$0].durable.count
-    }
+  /// Calls `body` with each image, until it returns false.
+  func forEach(using random: inout SplitMix64, _ body: (DiskImage) -> Bool) {
+    let items = pendingItems
+    let sizes = pendingSizes
     for entries in entryChoices(using: &random) {
       for fates in fateChoices(items.count, using: &random) {
         // Sizes: all new, or (where they differ) all old.
-        body(image(entries, items, fates, oldSizes: []))
-        if !sizes.isEmpty { body(image(entries, items, fates, oldSizes: Set(sizes))) }
+        guard body(image(entries, items, fates, oldSizes: [])) else { return }
+        guard sizes.isEmpty || body(image(entries, items, fates, oldSizes: sizes)) else { return }
       }
     }
+  }
+
+  /// One of the images, drawn.
+  func draw(using random: inout SplitMix64) -> DiskImage {
+    let items = pendingItems
+    let entries = entryChoices(using: &random)
+    let fates = fateChoices(items.count, using: &random)
+    let sizes = random.next() & 1 == 0 ? pendingSizes : []
+    return image(
+      entries[Int(random.next() % UInt64(entries.count))], items,
+      fates[Int(random.next() % UInt64(fates.count))], oldSizes: sizes)
+  }
+
+  private var pendingItems: [Item] {
+    state.inodes.enumerated().flatMap { inode, content in
+      content.pending.map { Item(inode: inode, sector: $0) }
+    }
+  }
+
+  /// Files whose size a crash may take back.
+  private var pendingSizes: Set<Int> {
+    Set(
+      state.inodes.indices.filter {
+        state.inodes[$0].content.count != state.inodes[$0].durable.count
+      })
   }
 
   private func entryChoices(using random: inout SplitMix64) -> [[String: Int]] {

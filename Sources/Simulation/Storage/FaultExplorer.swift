@@ -96,7 +96,7 @@ extension StorageExplorer {
     var left = 40
     CrashImages(state: disk.state, directory: .ordered, garbage: false, exhaustiveMax: 0)
       .forEach(using: &random) { image in
-        guard failure == nil, left > 0 else { return }
+        guard failure == nil, left > 0 else { return false }
         left -= 1
         report.faultStates += 1
         do throws(SimulationFailure) {
@@ -104,6 +104,7 @@ extension StorageExplorer {
         } catch {
           failure = error
         }
+        return true
       }
     if let failure { throw failure }
   }

@@ -13,6 +13,8 @@ import StorageIO
 /// Something that a client, the machine or time does to a log.
 public enum StorageOperation: String, Sendable, CaseIterable {
   case append, batch, large, truncate, compact, hardState, idle, sync, kill, close
+  /// Several requests at once: the engine has them all before the disk has done anything for one.
+  case burst
 }
 
 /// A finding of the simulation: what was expected, and what was there.
@@ -40,6 +42,10 @@ final class StorageDriver {
   private var states: [(model: LogModel, ticket: Ticket)] = [(LogModel(), 0)]
   private var hardStates: [(state: HardState, ticket: Ticket)] = [(HardState(), 0)]
   private var payloadNumber = 0
+  /// The last truncation that was asked for since the log was opened.
+  private var lastTruncation: Ticket = 0
+  /// Compactions that were asked for while a truncation still waited for the disk.
+  private(set) var compactionsBehindTruncation = 0
   /// True when the disk has faults: requests may fail, and the log may stop.
   var expectsFailures = false
   /// True when the disk work of a request is done before the next request.
@@ -80,11 +86,15 @@ final class StorageDriver {
       for _ in 0..<3 { try append(bytes: 10) }
     case .large: try append(bytes: 5000)
     case .truncate: try truncate()
-    case .compact: try compact()
+    case .compact:
+      // What is asked for is done first, so that there is something to compact.
+      try pump()
+      try compact()
     case .hardState: try saveHardState()
     case .idle: now += .milliseconds(50)
     case .sync:
       try request { engine throws(LogError) in _ = try engine.sync() }
+    case .burst: try burst()
     case .kill:
       // Some of the work is done when the process dies, the rest never.
       try pump(steps: Int(random.next() % 6))
@@ -143,18 +153,19 @@ final class StorageDriver {
     let index = lowest + random.next() % (model.lastIndex - lowest + 1)
     var ticket: Ticket = 0
     try request { (engine) throws(LogError) in ticket = try engine.truncate(after: index) }
+    lastTruncation = ticket
     model.truncate(after: index)
     states.append((model, ticket))
     onExpectation?(expectation)
   }
 
   private func compact() throws(SimulationFailure) {
-    try pump()
     var model = states.last!.model
-    let durable = engine!.engine.durableIndex
-    guard durable >= model.firstIndex else { return }
-    let index = model.firstIndex + random.next() % (durable - model.firstIndex + 1)
-    guard index <= model.lastIndex else { return }
+    // A truncation that is not done yet has made the log shorter than what is durable.
+    let last = min(engine!.engine.durableIndex, model.lastIndex)
+    guard last >= model.firstIndex else { return }
+    let index = model.firstIndex + random.next() % (last - model.firstIndex + 1)
+    if lastTruncation > engine!.engine.writtenTicket { compactionsBehindTruncation += 1 }
     var ticket: Ticket = 0
     try request { (engine) throws(LogError) in ticket = try engine.compact(through: index) }
     model.compact(through: index)
@@ -170,6 +181,20 @@ final class StorageDriver {
     try request { (engine) throws(LogError) in ticket = try engine.save(next) }
     hardStates.append((next, ticket))
     onExpectation?(expectation)
+  }
+
+  private func burst() throws(SimulationFailure) {
+    for _ in 0..<2 + random.next() % 4 {
+      switch random.next() % 5 {
+      case 0: try append(bytes: 40)
+      case 1: try append(bytes: 5000)
+      case 2: try truncate()
+      case 3: try compact()
+      default: try saveHardState()
+      }
+      if finishesEach { try pump() }
+      if isPoisoned { return }
+    }
   }
 
   private func close() throws(SimulationFailure) {
@@ -213,6 +238,7 @@ final class StorageDriver {
   private func reset() {
     writer = LaneState(.writer, disk)
     background = LaneState(.background, disk)
+    lastTruncation = 0
   }
 
   /// Recovers the log, checks it against the model, and goes on from what was recovered.

@@ -183,7 +183,7 @@ extension LooseSegment {
       contents[empty.fileName] = writer.finish()
     }
     // No frame names an edit as high as this: the made-up manifest never looks behind the times.
-    let manifest = ManifestImage(state: state, number: .max / 2, room: 0).bytes
+    let manifest = ManifestImage(state: state, number: Layout.indexMax, room: 0).bytes
     for name in ManifestHeader.names { contents[name] = manifest }
     let vote = VoteFile(
       generation: 0, state: HardState(), incarnation: state.incarnation, group: state.group)
