@@ -4,12 +4,13 @@
 //        0    4  magic "RLF1"
 //        4    4  CRC32C of the segment's salt followed by bytes 8 ..< 64
 //        8    1  kind: 1 batch, 2 marker, 3 truncation; with the top bit set it may be ignored
-//        9    1  flags: bit 0, the log is truncated before the batch is added
+//        9    1  flags: bit 0, the log is truncated before the batch is added; any other bit, and
+//                anything but zero in the reserved bytes, is a newer program's
 //       10    2  zero
 //       12    4  bytes of the body, 0 without one
 //       16    4  ordinal: this is the n-th frame of its segment, from 1
 //       20    4  durable ordinal: every frame up to here was synced before this one was written
-//       24    8  number of the last manifest edit durable in both copies
+//       24    8  number of the last manifest edit durable in both copies; 0 in a frame of a copy
 //       32    4  the previous frame's checksum; the segment header's for the first
 //       36    4  the body header's checksum, 0 without a body
 //       40    4  blank sectors: those of the padded frame and body with at most one bit set
@@ -99,7 +100,7 @@ public struct Frame: Hashable, Sendable {
     checksum = try reader.u32()
     kind = FrameKind(rawValue: try reader.u8())
     let flags = try reader.u8()
-    try reader.skip(2)
+    let reservedA = try reader.u16()
     bodyBytes = Int(try reader.u32())
     ordinal = try reader.u32()
     durableOrdinal = try reader.u32()
@@ -110,10 +111,14 @@ public struct Frame: Hashable, Sendable {
     skip = Int(try reader.u32())
     let truncation = try reader.counter()
     truncateAfter = flags & 1 != 0 ? truncation : nil
-    try reader.skip(8)
+    let reservedB = try reader.u64()
     guard magic == Self.magic else { throw FormatError(.badMagic, "no frame begins here") }
     guard CRC32C.extend(seed.crc, with: bytes.extracting(8..<Layout.frame)) == checksum else {
       throw FormatError(.badChecksum, "the frame's checksum is wrong", at: 4)
+    }
+    // The bytes are what was written. What a frame that may be ignored says there is its own business.
+    guard !kind.isKnown || (flags & ~1 == 0 && reservedA == 0 && reservedB == 0) else {
+      throw FormatError(.unsupported, "a frame with flags that this program does not know", at: 9)
     }
     guard bodyBytes <= Layout.bodyBytesMax, ordinal >= 1, ordinal < .max, durableOrdinal < ordinal,
       (kind == .batch) == (bodyBytes > 0) || !kind.isKnown,

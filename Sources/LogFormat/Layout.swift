@@ -33,8 +33,9 @@ public enum Layout {
   public static let bodyBytesMax = entryBytesMax + batchEntriesMax * tableRow + bodyHeader
   /// The largest segment.
   public static let segmentBytesMax = 4 << 30
-  /// The largest manifest edit.
-  public static let editBytesMax = 16 << 20
+  /// The largest manifest edit, which may be the whole state. Nothing is allocated on its word: the
+  /// bytes must be there.
+  public static let editBytesMax = 256 << 20
 
   /// `count` rounded up to whole pages.
   public static func pages(_ count: Int) -> Int { (count + page - 1) / page * page }

@@ -129,7 +129,29 @@ public struct ManifestEdit: Hashable, Sendable {
     self.changes = changes
   }
 
+  /// Refuses changes that are too many for one edit.
+  ///
+  /// A segment takes some 120 bytes, and 16 for each change of the leader. So this is reached with two
+  /// million segments: 130 TB at 64 MiB, 35 GB at the 16 KiB that is the least a segment may have.
+  public static func requireEncodable(_ changes: [ManifestChange]) throws(FormatError) {
+    let count = bytes(of: changes)
+    guard count <= Layout.editBytesMax else {
+      throw FormatError(
+        .outOfRange,
+        "\(count) bytes of changes in one edit, of \(Layout.editBytesMax) at most: compact the log, "
+          + "or use larger segments")
+    }
+  }
+
+  private static func bytes(of changes: [ManifestChange]) -> Int {
+    var writer = ByteWriter(capacity: Layout.sector)
+    for change in changes { writer.change(change) }
+    return writer.count
+  }
+
   /// The edit as whole sectors, and its checksum.
+  ///
+  /// - Precondition: the changes are not too many (`requireEncodable`).
   public func encoded(previousChecksum: UInt32) -> (bytes: Bytes, checksum: UInt32) {
     var writer = ByteWriter(capacity: Layout.sector)
     writer.u32(Self.magic)
@@ -138,7 +160,12 @@ public struct ManifestEdit: Hashable, Sendable {
     writer.u32(previousChecksum)
     writer.u64(number)
     for change in changes { writer.change(change) }
-    writer.replace(at: 8, with: UInt32(writer.count - Self.fixedBytes))
+    let count = writer.count - Self.fixedBytes
+    precondition(
+      count <= Layout.editBytesMax,
+      "a manifest edit of \(count) bytes, which no reader would take: the log has too many segments"
+    )
+    writer.replace(at: 8, with: UInt32(count))
     let checksum = writer.crc32c(8..<writer.count)
     writer.replace(at: 4, with: checksum)
     writer.pad(to: Layout.sector, with: Layout.padding)

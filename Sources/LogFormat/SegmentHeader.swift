@@ -60,6 +60,9 @@ public struct SegmentHeader: Hashable, Sendable {
     checksum = encodedChecksum()
   }
 
+  /// True when a newer program wrote this, and this one may read the file but not write it.
+  public var isReadOnly: Bool { features.access(major: major) == .readOnly }
+
   public var previousIndex: LogIndex { firstIndex - 1 }
   public var seed: FrameSeed { FrameSeed(salt: salt) }
   public var fileName: String {

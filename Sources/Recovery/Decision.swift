@@ -17,8 +17,8 @@ public enum Evidence: Hashable, Sendable {
   case votes(VoteFacts)
   /// A segment that the manifest names is not there.
   case missing(holdsEntries: Bool)
-  /// A file that the manifest does not name.
-  case unknown(UnknownFile)
+  /// A file that the manifest does not name; `isLive` while a writer is at work.
+  case unknown(UnknownFile, isLive: Bool)
   /// A frame or change of a kind that this program does not know and may not ignore.
   case unknownKind
 }
@@ -139,7 +139,7 @@ public enum UnknownFile: Hashable, Sendable, CaseIterable {
   case empty
   /// A segment with frames that goes on where the log ends.
   case continues
-  /// A segment with frames that was copied or rebuilt from others.
+  /// A copy that was never part of the log, and holds nothing that the named segments do not.
   case copy
   /// Any other segment with frames.
   case stray
@@ -160,7 +160,7 @@ extension Verdict {
     case .votes(let facts): decide(facts)
     case .missing(holdsEntries: true): .lostFile
     case .missing(holdsEntries: false): .leftover
-    case .unknown(let file): decide(file)
+    case .unknown(let file, let isLive): decide(file, isLive: isLive)
     case .unknownKind: .unsupported
     }
   }
@@ -242,13 +242,17 @@ extension Verdict {
     }
   }
 
-  private static func decide(_ file: UnknownFile) -> Verdict {
-    switch file {
-    case .unreadable, .stray: .orphan
-    case .newer: .unsupported
-    case .otherGroup: .foreign
-    case .empty, .copy, .unfinished: .leftover
-    case .continues: .unknownContinues
+  private static func decide(_ file: UnknownFile, isLive: Bool) -> Verdict {
+    switch (file, isLive) {
+    case (.newer, _): .unsupported
+    case (.otherGroup, _): .foreign
+    case (.unreadable, _): .orphan
+    // A writer prepares files, and the manifest that names them was read before it did.
+    case (.empty, true), (.copy, true), (.unfinished, true), (.stray, true), (.continues, true):
+      .clean
+    case (.empty, false), (.copy, false), (.unfinished, false): .leftover
+    case (.stray, false): .orphan
+    case (.continues, false): .unknownContinues
     }
   }
 }

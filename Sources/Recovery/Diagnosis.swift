@@ -23,21 +23,36 @@ public struct Diagnosis: Sendable {
     findings += Self.manifestFindings(evidence)
     findings += Self.voteFindings(evidence)
     for segment in evidence.segments { findings += Self.findings(segment, in: evidence) }
-    for file in evidence.unknown {
-      findings.append(
-        Finding(
-          deciding: .unknown(file.content), file: file.file.name,
-          firstIndex: file.content == .continues ? file.scan?.header.firstIndex : nil,
-          lastIndex: file.content == .continues ? file.scan?.end.index : nil, detail: file.detail))
-    }
+    findings += evidence.unknown.compactMap { Self.finding($0, in: evidence) }
     self.findings = findings.filter { $0.verdict != .clean }
+  }
+
+  private static func finding(
+    _ file: UnknownEvidence, in evidence: DirectoryEvidence
+  ) -> Finding? {
+    // Without a manifest every segment is unknown: that is row P, and none of them an orphan.
+    let isOfLog = file.scan != nil && file.content != .newer
+    if evidence.manifest == nil, isOfLog { return nil }
+    let continues = file.content == .continues
+    return Finding(
+      deciding: .unknown(file.content, isLive: evidence.isLive), file: file.file.name,
+      firstIndex: continues ? file.scan?.header.firstIndex : nil,
+      lastIndex: continues ? file.scan?.end.index : nil, detail: file.detail)
+  }
+
+  /// The highest edit that a frame names. A segment that the manifest does not know counts too: if
+  /// both copies were replaced by older ones, it was an edit that took it into the log. Beside a
+  /// writer it does not: the edit may have been made since the manifest was read.
+  private static func carriedEdit(_ evidence: DirectoryEvidence) -> UInt64 {
+    let unknown = evidence.isLive ? [] : evidence.unknown.compactMap(\.scan)
+    let scans = evidence.segments.compactMap(\.scan) + unknown
+    return scans.map(\.manifestEdit).max() ?? 0
   }
 
   private static func manifestFindings(_ evidence: DirectoryEvidence) -> [Finding] {
     let (first, second) = (evidence.manifests[0], evidence.manifests[1])
     let best = evidence.manifest?.number ?? 0
-    let carried =
-      evidence.segments.compactMap(\.scan?.manifestEdit).max() ?? 0
+    let carried = carriedEdit(evidence)
     let facts = ManifestFacts(
       first: fact(first), second: fact(second), order: order(first.scan, second.scan),
       isCarriedBeyond: carried > best, isBorn: evidence.isBorn)
@@ -146,6 +161,8 @@ public struct Diagnosis: Sendable {
     let lastIndex = record.end?.index
     guard segment.fileBytes != nil else {
       let holdsEntries = (lastIndex ?? .max) > record.previousIndex
+      // A writer drops such a segment, and removes its file, whenever it likes.
+      if evidence.isLive, !holdsEntries { return [] }
       return [
         Finding(
           deciding: .missing(holdsEntries: holdsEntries), file: name,

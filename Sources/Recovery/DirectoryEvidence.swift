@@ -21,6 +21,8 @@ public struct SegmentEvidence: Sendable {
   public var scan: SegmentScan?
   /// True for the last segment, the one being written.
   public var isActive: Bool
+  /// True when a newer program wrote the header, and this one may read the file but not write it.
+  public var isReadOnly = false
 }
 
 /// A file that the manifest does not name.
@@ -59,6 +61,14 @@ public struct DirectoryEvidence: Sendable {
   public var manifest: ManifestScan? {
     let usable = manifests.compactMap(\.scan)
     return usable.max { ($0.number, $0.isClean ? 1 : 0) < ($1.number, $1.isClean ? 1 : 0) }
+  }
+
+  /// The names of what this program may read and not write; empty for nearly every directory.
+  var readOnlyFiles: [String] {
+    var names = zip(ManifestHeader.names, manifests)
+      .filter { $0.1.scan?.isWritable == false }.map(\.0)
+    names += segments.filter(\.isReadOnly).map(\.record.fileName)
+    return names + unknown.filter { $0.scan?.header.isReadOnly == true }.map(\.file.name)
   }
 
   /// True when there is a batch, or a vote was ever written.
@@ -158,6 +168,7 @@ extension DirectoryEvidence {
       if evidence.footer == nil || depth == .everything {
         evidence.scan = try SegmentScan.scan(
           file, header: expected, limit: max(end.offset, evidence.footer?.offset ?? 0))
+        evidence.compareDigest()
       }
     } else if let end = record.end, !record.isCut || depth == .everything {
       evidence.scan = try SegmentScan.scan(file, header: expected, limit: end.offset)
@@ -221,10 +232,15 @@ extension DirectoryEvidence {
     let isEmpty = scan.end.ordinal == 0 && scan.breaks.allSatisfy { $0.shape == .zeros }
     let last = segments.last?.scan
     let content: UnknownFile
-    if isEmpty {
+    var detail = "a segment of \(scan.batches.count) batches, not in the manifest"
+    if let error = scan.unsupported {
+      content = .newer
+      detail = error.message
+    } else if isEmpty {
       content = .empty
+      detail = "an empty segment"
     } else if header.purpose != .roll {
-      content = .copy
+      content = isUnfinishedCopy(scan) ? .copy : .stray
     } else if let last, header.previousIndex == last.end.index,
       header.sequence > last.header.sequence
     {
@@ -232,10 +248,21 @@ extension DirectoryEvidence {
     } else {
       content = .stray
     }
-    return UnknownEvidence(
-      file: info, content: content, scan: scan,
-      detail: isEmpty
-        ? "an empty segment" : "a segment of \(scan.batches.count) batches, not in the manifest")
+    return UnknownEvidence(file: info, content: content, scan: scan, detail: detail)
+  }
+
+  /// True for a copy that never became part of the log, or whose removal loses nothing.
+  ///
+  /// An opening that was cut short leaves a file with frames that name no edit (`SegmentCopy`), and
+  /// all of them, body for body, are still in the segment that they were copied from: that file may
+  /// be deleted. What a writer appended names an edit, and is no copy; if the manifests do not have
+  /// that edit it is row O. In between lies a copy of entries that the source does not hold: the
+  /// source's were in the page cache alone when they were copied, and a power cut took them before
+  /// the manifest named the copy; or the manifest that named it was replaced by an older one. Nobody
+  /// can tell the two apart, the first is an ordinary crash, and so the log opens and the file is
+  /// kept in quarantine/.
+  private func isUnfinishedCopy(_ scan: SegmentScan) -> Bool {
+    !scan.holdsAppended && scan.isHeld(by: segments.compactMap(\.scan))
   }
 }
 
@@ -249,11 +276,22 @@ extension SegmentEvidence {
       } else if found.checksum != expected.checksum {
         header = .otherSegment
         headerDetail = "segment \(found.uid), not \(expected.uid)"
+      } else {
+        isReadOnly = found.isReadOnly
       }
     } catch {
       header = error.code == .unsupported ? .newer : .damaged
       headerDetail = error.message
     }
+  }
+
+  /// Lets go of a footer whose digest the frames contradict, though they are all valid.
+  fileprivate mutating func compareDigest() {
+    guard let found = footer, let scan, scan.breaks.isEmpty, scan.end.offset == found.offset,
+      scan.digest != found.digest
+    else { return }
+    footer = nil
+    footerDetail = "the digest of the file is not the footer's"
   }
 
   /// Takes the footer if the file has the size that the manifest says, and the footer agrees.

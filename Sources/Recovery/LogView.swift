@@ -50,7 +50,8 @@ public struct LogView: Sendable {
         let known = scan.breaks.filter { $0.shape != .zeros }
         let behind = max(
           scan.batchesBehindBreak.last?.lastIndex ?? 0, known.compactMap(\.lastIndex).max() ?? 0)
-        last = record.end?.index ?? max(last, behind)
+        let chained = min(last, scan.truncatedBehindBreak ?? .max)
+        last = record.end?.index ?? max(chained, behind)
         endsInDamage = known.contains { $0.lastIndex == nil } && record.end == nil
       }
       parts.append(

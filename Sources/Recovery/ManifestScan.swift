@@ -47,8 +47,9 @@ public enum ManifestCopy: Sendable {
 }
 
 extension ManifestCopy {
-  /// The largest manifest that is read into memory.
-  private static let bytesMax = 256 << 20
+  /// The largest manifest that is read into memory: one edit of the largest size, and as much again
+  /// of small ones behind it.
+  private static let bytesMax = 2 * Layout.editBytesMax
 
   /// Reads a copy.
   public static func read(

@@ -107,17 +107,12 @@ extension OpeningPlan {
     if !diagnosis.refusals.isEmpty {
       throw RecoveryError(refusing: diagnosis.refusals, path: diagnosis.evidence.path)
     }
+    try diagnosis.evidence.requireWritable()
     if diagnosis.isUnborn {
       return try genesis(diagnosis, options: options, using: &generator)
     }
     guard let manifest = diagnosis.evidence.manifest else {
       throw RecoveryError(.lost, "\(diagnosis.evidence.path) has no manifest")
-    }
-    guard manifest.isWritable else {
-      throw RecoveryError(
-        .unsupported,
-        "\(diagnosis.evidence.path) was written by a newer program: this one may read it, but not "
-          + "write it")
     }
     if let group = options.group, group != manifest.state.group {
       throw RecoveryError(
@@ -126,6 +121,7 @@ extension OpeningPlan {
     }
     var planner = OpeningPlanner(diagnosis, manifest, directory, options)
     try planner.plan(using: &generator)
+    try requireSound(planner.opened!, path: diagnosis.evidence.path)
     return OpeningPlan(
       steps: planner.steps, opened: planner.opened!, findings: diagnosis.findings)
   }
@@ -177,6 +173,41 @@ extension OpeningPlan {
       findings: diagnosis.findings)
   }
 
+  private static func requireSound(
+    _ opened: OpenedLog, path: String
+  ) throws(RecoveryError) {
+    let state = opened.manifest
+    try requireReadable(state, number: opened.manifestPosition.number, path: path)
+    // What was compacted has a term as well, and terms never fall.
+    let runs = state.segments.compactMap(\.end).flatMap(\.termRuns) + opened.active.end.termRuns
+    let first = runs.last { $0.firstIndex <= state.firstIndex }
+    guard first?.term ?? state.previousTerm >= state.previousTerm else {
+      throw RecoveryError(
+        .damaged,
+        "\(path) was not touched: the manifest says term \(state.previousTerm) before entry "
+          + "\(state.firstIndex), which is of a lower one")
+    }
+  }
+
+  /// Refuses a state that could not be read back: a directory may hold numbers that leave no room
+  /// for the next one.
+  static func requireReadable(
+    _ state: ManifestState, number: UInt64, path: String
+  ) throws(RecoveryError) {
+    do throws(FormatError) {
+      try ManifestEdit.requireEncodable(state.changes)
+      let image = ManifestImage(state: state, number: number, room: 0)
+      let read = try ManifestCopy.scan(image.bytes)
+      guard read.state == state, read.isClean else {
+        throw FormatError(.inconsistent, "it reads back as another")
+      }
+    } catch {
+      throw RecoveryError(
+        .damaged,
+        "\(path) was not touched: the manifest that it needs cannot be written: \(error.message)")
+    }
+  }
+
   static func newFile(_ name: String, _ bytes: Bytes) -> [DiskStep] {
     [.create(name, zeros: 0), .write(name, bytes, at: 0), .sync(name)]
   }
@@ -199,6 +230,34 @@ extension OpeningPlan {
     return ManifestHeader.names.flatMap { name in
       newFile(temporary, image.bytes) + [.rename(temporary, to: name), .syncDirectory(nil)]
     }
+  }
+}
+
+extension StorageDirectory {
+  /// A name in quarantine/ that no file has: what was saved there is never written over.
+  func quarantineName(_ name: String) throws(RecoveryError) -> String {
+    let wanted = "\(DirectoryEvidence.Names.quarantine)/\(name)"
+    var free = wanted
+    for copy in 2... {
+      do throws(StorageError) {
+        _ = try open(free, .read)
+      } catch {
+        guard error.isNotFound else { throw RecoveryError(error) }
+        return free
+      }
+      free = "\(wanted).\(copy)"
+    }
+    preconditionFailure("counting never ends")
+  }
+}
+
+extension DirectoryEvidence {
+  /// Refuses to change what a newer program allows to be read only.
+  func requireWritable() throws(RecoveryError) {
+    guard let name = readOnlyFiles.first else { return }
+    throw RecoveryError(
+      .unsupported,
+      "\(path)/\(name) was written by a newer program: this one may read it, but not write it")
   }
 }
 
@@ -225,6 +284,8 @@ private struct OpeningPlanner {
     evidence = diagnosis.evidence
     state = manifest.state
     number = manifest.number
+    // Numbers of files in quarantine/ may come again. They only order files that lie side by side; a
+    // segment is told by its UID, and `quarantineName` keeps the files themselves apart.
     let unknown = evidence.unknown.compactMap { SegmentName($0.file.name)?.sequence }
     let dropped = manifest.state.dropped.map(\.sequence)
     lastSequence =
@@ -245,7 +306,7 @@ private struct OpeningPlanner {
     // alone, and a footer behind frames that nobody ended looks like rot.
     if seal() { position = rewriteManifests(number: number + 2) }
     let (hardState, generation) = rewriteVotes(active, wasClosed: wasClosed)
-    tidyUp()
+    try tidyUp()
     opened = OpenedLog(
       manifest: state, manifestPosition: position, hardState: hardState,
       voteGeneration: generation, active: active, lastSequence: lastSequence, boot: boot,
@@ -396,7 +457,7 @@ private struct OpeningPlanner {
   private func copied(
     _ scan: SegmentScan, _ record: SegmentRecord, after ordinal: UInt32, to header: SegmentHeader
   ) throws(RecoveryError) -> SegmentCopy {
-    var copy = SegmentCopy(header: header, manifestEdit: number)
+    var copy = SegmentCopy(header: header)
     let file: any StorageFile
     do {
       file = try directory.open(record.fileName, .read)
@@ -458,14 +519,14 @@ private struct OpeningPlanner {
   }
 
   /// Removes what nothing refers to, and moves what nobody knows out of the way.
-  private mutating func tidyUp() {
+  private mutating func tidyUp() throws(RecoveryError) {
     var removed = false
     for name in state.dropped.map(\.description) {
       steps.append(.remove(name))
       removed = true
     }
     for file in evidence.unknown {
-      switch Verdict.decide(.unknown(file.content)) {
+      switch Verdict.decide(.unknown(file.content, isLive: false)) {
       case .leftover:
         steps.append(.remove(file.file.name))
         removed = true
@@ -473,7 +534,7 @@ private struct OpeningPlanner {
         let quarantine = DirectoryEvidence.Names.quarantine
         steps += [
           .makeDirectory(quarantine),
-          .rename(file.file.name, to: "\(quarantine)/\(file.file.name)"),
+          .rename(file.file.name, to: try directory.quarantineName(file.file.name)),
           .syncDirectory(quarantine),
         ]
         removed = true

@@ -2,8 +2,10 @@
 //
 // What must always hold: nothing is planned that loses entries unless their range was named; every
 // file that is changed or leaves the log is kept in quarantine/; the manifest is replaced last, so
-// that a crash in the middle leaves the directory as it was.
+// that a crash in the middle leaves the directory as it was. What is planned can be read back, and
+// opens: ended segments first, and one to go on in behind them.
 
+import ByteBuffers
 public import LogFormat
 public import StorageIO
 
@@ -47,13 +49,9 @@ extension RepairPlan {
     if diagnosis.findings.isEmpty {
       return RepairPlan(steps: [], reasons: [], losses: [], isAccepted: true)
     }
+    try diagnosis.evidence.requireWritable()
     if diagnosis.refusals.isEmpty {
-      let plan = try OpeningPlan.make(
-        for: diagnosis, in: directory, options: OpeningOptions(), using: &generator)
-      return RepairPlan(
-        steps: plan.steps,
-        reasons: diagnosis.findings.map { "\($0): \($0.verdict.action)" }, losses: [],
-        isAccepted: true)
+      return try mending(diagnosis, in: directory, using: &generator)
     }
     var planner = RepairPlanner(diagnosis, directory)
     try planner.plan(keep, using: &generator)
@@ -62,8 +60,55 @@ extension RepairPlan {
         ?? false
     }
     return RepairPlan(
-      steps: isAccepted ? planner.allSteps() : [], reasons: planner.reasons,
+      steps: isAccepted ? try planner.allSteps() : [], reasons: planner.reasons,
       losses: planner.losses, isAccepted: isAccepted)
+  }
+
+  /// What opening would do by itself, behind copies of everything that it changes.
+  private static func mending(
+    _ diagnosis: Diagnosis, in directory: any StorageDirectory,
+    using generator: inout some RandomNumberGenerator
+  ) throws(RecoveryError) -> RepairPlan {
+    let evidence = diagnosis.evidence
+    let plan = try OpeningPlan.make(
+      for: diagnosis, in: directory, options: OpeningOptions(), using: &generator)
+    // Space that was prepared holds nothing, and neither does a file that did not get finished.
+    let blank = Set(
+      evidence.unknown.filter { $0.content == .unfinished || $0.content == .empty }
+        .map(\.file.name))
+    let changed = Set(plan.steps.compactMap(\.changedFile)).subtracting(blank)
+    let names = evidence.files.map(\.name).filter { changed.contains($0) }
+    let saving = try Self.saving(
+      names, before: (evidence.manifest?.number ?? 0) + 1, in: directory)
+    return RepairPlan(
+      steps: saving + plan.steps,
+      reasons: diagnosis.findings.map { "\($0): \($0.verdict.action)" }, losses: [],
+      isAccepted: true)
+  }
+
+  /// Copies files into quarantine/, and makes the copies and their names durable.
+  fileprivate static func saving(
+    _ names: [String], before edit: UInt64, in directory: any StorageDirectory
+  ) throws(RecoveryError) -> [DiskStep] {
+    let quarantine = DirectoryEvidence.Names.quarantine
+    var steps: [DiskStep] = [.makeDirectory(quarantine)]
+    for name in names {
+      let copy = try directory.quarantineName("\(name).before-edit-\(edit)")
+      steps += [.copy(name, from: 0, to: copy), .sync(copy), .close(copy)]
+    }
+    return steps + [.syncDirectory(quarantine), .syncDirectory(nil)]
+  }
+}
+
+extension DiskStep {
+  /// The file whose bytes are other ones, or gone, once this step is done.
+  fileprivate var changedFile: String? {
+    switch self {
+    case .create(let name, zeros: _), .write(let name, _, at: _), .truncate(let name, to: _),
+      .remove(let name), .rename(_, let name):
+      name
+    case .sync, .makeDirectory, .syncDirectory, .copy, .close: nil
+    }
   }
 }
 
@@ -74,6 +119,8 @@ private struct RepairPlanner {
   private let diagnosis: Diagnosis
   private let evidence: DirectoryEvidence
   private let directory: any StorageDirectory
+  /// True when the manifest is not to be believed, or there is none.
+  private let isRebuilt: Bool
   private var state = ManifestState(group: UID(high: 0, low: 0), incarnation: UID(high: 0, low: 0))
   private var number: UInt64 = 0
   private var lastSequence: UInt64 = 0
@@ -88,195 +135,356 @@ private struct RepairPlanner {
     self.diagnosis = diagnosis
     self.directory = directory
     evidence = diagnosis.evidence
-    lastSequence = evidence.files.compactMap { SegmentName($0.name)?.sequence }.max() ?? 0
+    isRebuilt = diagnosis.refusals.contains {
+      $0.verdict == .manifestLost || $0.verdict == .corruptManifest
+    }
+    // A name that a missing file had is not given to another one: it may come back.
+    let states = evidence.manifests.compactMap(\.scan?.state)
+    let named = states.flatMap { $0.segments.map(\.sequence) + $0.dropped.map(\.sequence) }
+    let present = evidence.files.compactMap { SegmentName($0.name)?.sequence }
+    lastSequence = (named + present).max() ?? 0
     let carried = evidence.segments.compactMap(\.scan?.manifestEdit).max() ?? 0
     let unknown = evidence.unknown.compactMap(\.scan?.manifestEdit).max() ?? 0
-    number = max(evidence.manifest?.number ?? 0, carried, unknown)
+    number = max(evidence.manifests.compactMap(\.scan?.number).max() ?? 0, carried, unknown)
   }
 
   mutating func plan(
     _ keep: RepairPlan.Keep, using generator: inout some RandomNumberGenerator
   ) throws(RecoveryError) {
-    let verdicts = Set(diagnosis.refusals.map(\.verdict))
-    if verdicts.contains(.manifestLost) || verdicts.contains(.corruptManifest) {
-      try rebuildManifest(using: &generator)
-      return
+    try identify(using: &generator)
+    let chain = try layOut()
+    reasons += chain.reasons
+    guard let first = chain.links.first else {
+      throw RecoveryError(
+        .lost, "\(evidence.path) holds no readable segment: there is nothing to rebuild from")
     }
-    state = evidence.manifest!.state
-    adoptUnknown()
-    let damage = diagnosis.refusals.filter { $0.verdict != .unknownContinues }
-    guard let first = damage.compactMap(\.firstIndex).min() else { return }
-    let last = damage.map { $0.lastIndex ?? logEnd }.max() ?? logEnd
-    switch keep {
-    case .before: try keepBefore(first, using: &generator)
-    case .after: try keepAfter(max(first, last), damage, using: &generator)
-    }
+    // Of two manifests that contradict each other the one that was compacted less is believed.
+    let compacted = manifests.map(\.firstIndex).min()
+    let begin = isRebuilt ? compacted ?? first.firstIndex : state.firstIndex
+    let kept = chain.select(keep, from: begin, isCompacted: compacted != nil)
+    losses = kept.losses
+    explain(chain, kept)
+    try build(chain, kept, using: &generator)
+    try OpeningPlan.requireReadable(state, number: number + 1, path: evidence.path)
   }
 
   /// Everything in order: save, make, replace the manifest, move aside.
-  func allSteps() -> [DiskStep] {
+  func allSteps() throws(RecoveryError) -> [DiskStep] {
     let quarantine = DirectoryEvidence.Names.quarantine
-    var steps: [DiskStep] = [.makeDirectory(quarantine)]
-    let manifests = ManifestHeader.names.filter { name in
-      evidence.files.contains { $0.name == name }
-    }
-    let present = copied.filter { name in evidence.files.contains { $0.name == name } }
-    for name in manifests + present {
-      let copy = "\(quarantine)/\(name).before-edit-\(number + 1)"
-      steps += [.copy(name, from: 0, to: copy), .sync(copy)]
-    }
-    steps += [.syncDirectory(quarantine), .syncDirectory(nil)]
+    let names = (ManifestHeader.names + copied).filter { isThere($0) }
+    var steps = try RepairPlan.saving(names, before: number + 1, in: directory)
     steps += making
     let (image, _) = OpeningPlan.manifestImage(state, number: number + 1, OpeningOptions())
     steps += OpeningPlan.replaceManifests(image)
-    for name in leaving { steps.append(.rename(name, to: "\(quarantine)/\(name)")) }
+    for name in leaving { steps.append(.rename(name, to: try directory.quarantineName(name))) }
     if !leaving.isEmpty { steps += [.syncDirectory(quarantine), .syncDirectory(nil)] }
     return steps
   }
 
-  /// The last index that the log had, as far as anybody knows.
-  private var logEnd: LogIndex {
-    let scans = evidence.segments.compactMap(\.scan).map {
-      max($0.end.index, $0.batchesBehindBreak.last?.lastIndex ?? 0)
-    }
-    let ends = evidence.segments.compactMap(\.record.end?.index)
-    let breaks = diagnosis.findings.compactMap(\.lastIndex)
-    return (scans + ends + breaks + diagnosis.findings.compactMap(\.firstIndex)).max() ?? 0
+  private func isThere(_ name: String) -> Bool { evidence.files.contains { $0.name == name } }
+
+  /// What the readable manifests say, the one that counts first.
+  private var manifests: [ManifestState] {
+    let best = evidence.manifest?.state
+    let others = evidence.manifests.compactMap(\.scan?.state).filter { $0 != best }
+    return (best.map { [$0] } ?? []) + others
   }
 
-  // MARK: Segments that the manifest does not know
-
-  /// Takes segments that continue the log into it: the manifest lost the edits that named them.
-  private mutating func adoptUnknown() {
-    for file in evidence.unknown where file.content == .continues {
-      guard let scan = file.scan, let active = evidence.segments.last?.scan,
-        let last = state.segments.indices.last
-      else { continue }
-      state.segments[last].end = active.end(at: active.end.ordinal)
-      state.segments[last].isCut = true
-      var record = SegmentRecord(header: scan.header, capacity: scan.fileBytes)
-      record.durableThrough = scan.durableOrdinal
-      state.segments.append(record)
-      state.isClosed = false
-      reasons.append(
-        "\(file.file.name) continues the log with entries \(scan.header.firstIndex)-"
-          + "\(scan.end.index): it becomes part of it")
-    }
-  }
-
-  // MARK: A damaged middle
-
-  /// The log ends before `first`.
-  private mutating func keepBefore(
-    _ first: LogIndex, using generator: inout some RandomNumberGenerator
+  /// Whose log this is.
+  private mutating func identify(
+    using generator: inout some RandomNumberGenerator
   ) throws(RecoveryError) {
-    if first <= logEnd { losses.append(first...logEnd) }
-    reasons.append("the log ends at entry \(first - 1); entries \(first)-\(logEnd) are given up")
-    while let record = state.segments.last, record.firstIndex >= first {
-      state.segments.removeLast()
-      leave(record)
-    }
-    var previousTerm = state.previousTerm
-    if let i = state.segments.indices.last {
-      let end = try endBefore(first, state.segments[i])
-      state.segments[i].end = end
-      state.segments[i].isCut = state.segments[i].seal == nil
-      copied.append(state.segments[i].fileName)
-      previousTerm = end.term
-    }
-    state.firstIndex = min(state.firstIndex, first)
-    appendSegment(firstIndex: first, previousTerm: previousTerm, using: &generator)
-  }
-
-  /// Where a segment's part of the log ends if it must end before `index`.
-  private func endBefore(
-    _ index: LogIndex, _ record: SegmentRecord
-  ) throws(RecoveryError) -> SegmentEnd {
-    var end: SegmentEnd
-    if let scan = evidence.segments.first(where: { $0.record.uid == record.uid })?.scan {
-      end = scan.end(at: scan.end.ordinal)
-    } else if let known = record.end {
-      end = known
-    } else {
+    let groups = Set(
+      evidence.unknown.compactMap(\.scan?.header.group)
+        + evidence.manifests.compactMap(\.scan?.state.group))
+    if groups.count > 1 {
       throw RecoveryError(
-        .damaged, "\(record.fileName) has no end and cannot be read: nothing of it can be kept")
+        .foreign,
+        "\(evidence.path) holds segments or manifests of \(groups.count) groups: move away those "
+          + "that do not belong here")
     }
-    end.index = min(end.index, index - 1)
-    end.termRuns.removeAll { $0.firstIndex > end.index }
-    end.term = end.termRuns.last?.term ?? record.previousTerm
-    return end
+    if let known = evidence.manifest?.state {
+      state = known
+    } else if let group = groups.first {
+      let votes = evidence.votes.compactMap(\.file).filter { $0.group == group }
+      let vote = votes.max { $0.generation < $1.generation }
+      state = ManifestState(
+        group: group, incarnation: vote?.incarnation ?? UID(using: &generator))
+    }
   }
 
-  /// The log begins behind `last`.
-  private mutating func keepAfter(
-    _ last: LogIndex, _ damage: [Finding], using generator: inout some RandomNumberGenerator
+  // MARK: Laying out
+
+  /// The segments of the log, end to end.
+  private func layOut() throws(RecoveryError) -> SegmentChain {
+    let isClosed = !isRebuilt && state.isClosed
+    var chain = SegmentChain(stop: isClosed ? .clean : .unclean)
+    let named = try namedLinks()
+    let (unknown, strays) = try unknownLinks(behind: named)
+    for link in strays { chain.leaveOut(link) }
+    if isRebuilt {
+      let all = (named + unknown).sorted {
+        ($0.header.sequence, $0.firstIndex) < ($1.header.sequence, $1.firstIndex)
+      }
+      for link in all { chain.join(link) }
+    } else {
+      for link in named + unknown { chain.join(link) }
+    }
+    return chain
+  }
+
+  /// The segments that the manifest names.
+  private func namedLinks() throws(RecoveryError) -> [ChainLink] {
+    var links: [ChainLink] = []
+    for segment in evidence.segments {
+      let isItself = segment.header == .valid || segment.header == .damaged
+      var link = ChainLink(
+        header: segment.record.header(group: state.group), fileName: segment.record.fileName)
+      link.record = segment.record
+      link.isVouched = !isRebuilt
+      links.append(segment.fileBytes != nil && isItself ? try read(link) : link)
+    }
+    return links
+  }
+
+  /// The segments that no manifest names, in the order in which they were made: those that may be
+  /// part of the log, and those that are not.
+  private func unknownLinks(
+    behind named: [ChainLink]
+  ) throws(RecoveryError) -> (links: [ChainLink], strays: [ChainLink]) {
+    // A manifest knew every segment that was made before its last one.
+    let known = named.map(\.header.sequence).max() ?? 0
+    let continued = evidence.unknown.filter { $0.content == .continues }
+      .compactMap(\.scan?.header.firstIndex).min()
+    var links: [ChainLink] = []
+    var strays: [ChainLink] = []
+    for file in evidence.unknown {
+      guard let header = file.scan?.header else { continue }
+      let link = try read(ChainLink(header: header, fileName: file.file.name))
+      let isNewer = header.sequence > known && header.fileName == file.file.name
+      if isRebuilt {
+        if isNewer { links.append(link) } else { strays.append(link) }
+      } else if isNewer, let continued, header.firstIndex >= continued {
+        links.append(link)
+      }
+    }
+    return (
+      links.sorted {
+        ($0.header.sequence, $0.firstIndex) < ($1.header.sequence, $1.firstIndex)
+      }, strays
+    )
+  }
+
+  /// Reads footer and frames of a segment, all of them.
+  private func read(_ unread: ChainLink) throws(RecoveryError) -> ChainLink {
+    var link = unread
+    do throws(StorageError) {
+      let file = try directory.open(link.fileName, .read)
+      let size = try file.size()
+      if let footer = try? SegmentFooter.read(file, size: size, header: link.header),
+        footer.isOf(size, link.header)
+      {
+        link.footer = footer
+      }
+      let record = link.isVouched ? link.record : nil
+      var limit = link.footer?.offset
+      if let end = record?.end {
+        limit = record?.seal == nil ? end.offset : max(end.offset, limit ?? 0)
+      }
+      let capacity = record?.end == nil ? record?.capacity : nil
+      link.scan = try SegmentScan.scan(
+        file, header: link.header, limit: limit, capacity: capacity)
+    } catch {
+      throw RecoveryError(error)
+    }
+    if let error = link.scan?.unsupported {
+      throw RecoveryError(
+        .unsupported,
+        "\(evidence.path)/\(link.fileName) at byte \(error.offset): \(error.message); use the "
+          + "program that wrote it")
+    }
+    return link
+  }
+
+  private mutating func explain(_ chain: SegmentChain, _ kept: SegmentChain.Selection) {
+    if isRebuilt {
+      let extent =
+        kept.first > kept.last
+        ? "holds no entry" : "begins at entry \(kept.first) and ends at entry \(kept.last)"
+      reasons.append(
+        "the manifest is rebuilt from \(chain.links.count) segments: the log \(extent)")
+    } else {
+      for link in chain.links where link.record == nil {
+        reasons.append(
+          "\(link.fileName) continues the log with entries \(link.firstIndex)-"
+            + "\(link.known.readable): it becomes part of it")
+      }
+    }
+    for loss in kept.losses {
+      let isOne = loss.lowerBound == loss.upperBound
+      let entries =
+        isOne ? "entry \(loss.lowerBound) is" : "entries \(loss.lowerBound)-\(loss.upperBound) are"
+      reasons.append("\(entries) given up: not readable, or cut off from the rest by what is not")
+    }
+  }
+
+  // MARK: Building
+
+  /// Makes the state that names what is kept.
+  private mutating func build(
+    _ chain: SegmentChain, _ kept: SegmentChain.Selection,
+    using generator: inout some RandomNumberGenerator
   ) throws(RecoveryError) {
-    if state.firstIndex <= last { losses.append(state.firstIndex...last) }
-    reasons.append("the log begins at entry \(last + 1); the entries before it are given up")
-    var kept: [SegmentRecord] = []
-    for record in state.segments {
-      let segment = evidence.segments.first { $0.record.uid == record.uid }
-      if record.firstIndex > last, segment?.fileBytes != nil {
-        kept.append(record)
-        continue
-      }
-      leave(record)
-      if let scan = segment?.scan, let rebuilt = try rebuild(scan, after: last, using: &generator) {
-        kept.append(rebuilt)
+    let wasClosed = !isRebuilt && state.isClosed
+    var records: [SegmentRecord] = []
+    for (i, link) in chain.links.enumerated() {
+      let isLast = i == chain.links.count - 1
+      let next = isLast ? nil : chain.links[i + 1]
+      let first = max(link.firstIndex, kept.first)
+      let last = min(next.map { $0.firstIndex - 1 } ?? .max, kept.last)
+      let chainEnd = link.chainEnd(isLast: isLast, chain.stop)
+      // The last one may hold nothing that was not compacted, and be the one to go on in.
+      let goesOn = isLast && kept.last == chainEnd && link.canGoOn(chain.stop)
+      if goesOn {
+        records.append(goingOn(link))
+      } else if first > last {
+        leave(link)
+      } else if last <= chainEnd {
+        records.append(ended(link, through: last, next: next))
+      } else {
+        leave(link)
+        let term = records.last?.end?.term ?? link.scan?.term(at: first - 1) ?? 0
+        records.append(try rebuild(link, first...last, previousTerm: term, using: &generator))
       }
     }
-    state.segments = kept
-    state.firstIndex = last + 1
-    state.previousTerm = kept.first?.previousTerm ?? state.previousTerm
-    state.isClosed = false
-    if kept.last?.end != nil || kept.isEmpty {
-      let end = kept.last?.end
+    for link in chain.setAside { leave(link) }
+    let previousTerm = term(before: kept.first, chain, records)
+    state.segments = records
+    state.firstIndex = kept.first
+    state.previousTerm = previousTerm
+    state.isClosed = wasClosed && records.last == chain.links.last?.record
+    if records.last.map({ $0.end != nil }) ?? true {
       appendSegment(
-        firstIndex: end.map { $0.index + 1 } ?? last + 1,
-        previousTerm: end?.term ?? state.previousTerm, using: &generator)
+        firstIndex: kept.last + 1, previousTerm: records.last?.end?.term ?? previousTerm,
+        using: &generator)
     }
   }
 
-  /// A new segment with the batches of a damaged one that lie behind the damage; nil if there are
-  /// none.
+  /// The term of the entry before the first.
+  private func term(
+    before first: LogIndex, _ chain: SegmentChain, _ records: [SegmentRecord]
+  ) -> Term {
+    if first == 1 { return 0 }
+    if let known = manifests.first(where: { $0.firstIndex == first }) { return known.previousTerm }
+    guard let record = records.first else {
+      // Nothing is left, and terms never fall: the highest that is known.
+      let ends = chain.links.map {
+        $0.scan?.end.term ?? $0.record?.end?.term ?? $0.header.previousTerm
+      }
+      return max(ends.max() ?? 0, state.previousTerm)
+    }
+    if record.firstIndex == first { return record.previousTerm }
+    let link = chain.links.first { $0.header.uid == record.uid }
+    return link?.scan?.term(at: first - 1) ?? record.previousTerm
+  }
+
+  /// What the manifest says of a segment that is written on.
+  private func goingOn(_ link: ChainLink) -> SegmentRecord {
+    if link.isVouched, let record = link.record { return record }
+    var record = SegmentRecord(header: link.header, capacity: link.scan?.fileBytes ?? 0)
+    let marks = (link.record?.durableThrough ?? 0, link.scan?.durableOrdinal ?? 0)
+    record.durableThrough = min(max(marks.0, marks.1), link.scan?.end.ordinal ?? 0)
+    return record
+  }
+
+  /// What the manifest says of a segment that the log leaves behind the entry `last`.
+  private mutating func ended(
+    _ link: ChainLink, through last: LogIndex, next: ChainLink?
+  ) -> SegmentRecord {
+    guard let scan = link.scan else {
+      preconditionFailure("a segment that is not there was to be kept")
+    }
+    let previousTerm = link.header.previousTerm
+    if link.isVouched, var record = link.record, let end = record.end {
+      if end.index == last { return record }
+      if record.seal != nil, scan.breaks.isEmpty {
+        // The file stays sealed as it is; readers stop where the log leaves it.
+        record.end = end.clamped(before: last + 1, previousTerm: previousTerm)
+        return record
+      }
+    }
+    var record = link.record ?? SegmentRecord(header: link.header, capacity: scan.fileBytes)
+    if !link.isVouched { record.capacity = scan.fileBytes }
+    record.seal = nil
+    record.isCut = false
+    let whole = scan.end(at: scan.end.ordinal)
+    let isFollowedByCopy = next.map { $0.header.purpose != .roll } ?? false
+    let endsInDamage = next == nil && scan.breaks.contains { $0.shape != .zeros }
+    if link.isSealed, let footer = link.footer {
+      record.end = whole.clamped(before: last + 1, previousTerm: previousTerm)
+      record.seal = SegmentSeal(size: scan.fileBytes, digest: footer.digest)
+    } else if last == scan.end.index, scan.marksBehindBreak.isEmpty, !isFollowedByCopy,
+      !endsInDamage
+    {
+      // Complete: opening writes the footer.
+      record.end = whole
+    } else {
+      record.end = scan.end(before: last + 1)
+      record.isCut = true
+    }
+    record.durableThrough = max(record.durableThrough, record.end?.ordinal ?? 0)
+    let holdsMore = last < scan.end.index || scan.breaks.contains { $0.shape != .zeros }
+    if holdsMore { copied.append(link.fileName) }
+    // Up to its end it counts as durable from here on.
+    making += [.sync(link.fileName), .close(link.fileName)]
+    return record
+  }
+
+  /// A new segment, sealed, with entries of one that cannot stay as it is: there is damage in it
+  /// before them.
   private mutating func rebuild(
-    _ scan: SegmentScan, after last: LogIndex, using generator: inout some RandomNumberGenerator
-  ) throws(RecoveryError) -> SegmentRecord? {
-    let batches = scan.readableBatches.filter { $0.lastIndex > last }
-    guard !batches.isEmpty else { return nil }
+    _ link: ChainLink, _ range: ClosedRange<LogIndex>, previousTerm: Term,
+    using generator: inout some RandomNumberGenerator
+  ) throws(RecoveryError) -> SegmentRecord {
     lastSequence += 1
     let header = SegmentHeader(
       purpose: .rebuilt, group: state.group, uid: UID(using: &generator), salt: generator.next(),
-      sequence: lastSequence, firstIndex: last + 1, previousTerm: scan.term(at: last))
-    var copy = SegmentCopy(header: header, manifestEdit: number)
+      sequence: lastSequence, firstIndex: range.lowerBound, previousTerm: previousTerm)
+    var copy = SegmentCopy(header: header)
     do {
-      let file = try directory.open(scan.header.fileName, .read)
-      for var batch in batches {
-        batch.firstIndex = max(batch.firstIndex, last + 1)
-        try copy.append(batch, from: file, seed: scan.header.seed)
+      let file = try directory.open(link.fileName, .read)
+      for var batch in link.scan?.readableBatches ?? []
+      where batch.lastIndex >= range.lowerBound && batch.firstIndex <= range.upperBound {
+        batch.firstIndex = max(batch.firstIndex, range.lowerBound)
+        batch.lastIndex = min(batch.lastIndex, range.upperBound)
+        try copy.append(batch, from: file, seed: link.header.seed)
       }
     } catch {
-      throw RecoveryError(.damaged, "\(scan.header.fileName) cannot be rebuilt: \(error)")
+      throw RecoveryError(.damaged, "\(link.fileName) cannot be rebuilt: \(error)")
     }
     copy.finish()
-    var record = SegmentRecord(
-      header: header, capacity: Layout.pages(copy.end.offset), durableThrough: copy.end.ordinal)
+    let footer = copy.footer.encoded(header: header)
+    let size = copy.end.offset + footer.count
+    var record = SegmentRecord(header: header, capacity: size, durableThrough: copy.end.ordinal)
     record.end = copy.end
-    record.isCut = true
+    record.seal = SegmentSeal(size: size, digest: copy.digest)
     make(record, header)
     for piece in copy.pieces {
       making.append(.write(record.fileName, piece.bytes, at: piece.offset))
     }
-    making += [.sync(record.fileName), .syncDirectory(nil)]
+    making.append(.write(record.fileName, footer, at: copy.end.offset))
+    making += [.sync(record.fileName), .close(record.fileName), .syncDirectory(nil)]
     reasons.append(
-      "\(record.fileName) is made of the batches of \(scan.header.fileName) behind the damage")
+      "\(record.fileName) is made of entries \(range.lowerBound)-\(range.upperBound) of "
+        + "\(link.fileName), behind the damage in it")
     return record
   }
 
-  private mutating func leave(_ record: SegmentRecord) {
-    guard evidence.files.contains(where: { $0.name == record.fileName }) else { return }
-    leaving.append(record.fileName)
-    reasons.append("\(record.fileName) leaves the log and is kept in quarantine/")
+  private mutating func leave(_ link: ChainLink) {
+    let name = link.fileName
+    guard isThere(name), !leaving.contains(name) else { return }
+    leaving.append(name)
+    reasons.append("\(name) leaves the log and is kept in quarantine/")
   }
 
   /// An empty segment to go on in.
@@ -289,7 +497,7 @@ private struct RepairPlanner {
       sequence: lastSequence, firstIndex: firstIndex, previousTerm: previousTerm)
     let record = SegmentRecord(header: header, capacity: 1 << 20)
     make(record, header)
-    making += [.sync(record.fileName), .syncDirectory(nil)]
+    making += [.sync(record.fileName), .close(record.fileName), .syncDirectory(nil)]
     state.segments.append(record)
     state.isClosed = false
   }
@@ -300,58 +508,12 @@ private struct RepairPlanner {
       .write(record.fileName, header.encoded(), at: 0),
     ]
   }
+}
 
-  // MARK: A lost manifest
-
-  /// Builds the manifest anew from the segments' own headers and footers.
-  private mutating func rebuildManifest(
-    using generator: inout some RandomNumberGenerator
-  ) throws(RecoveryError) {
-    let scans = (evidence.unknown.compactMap(\.scan) + evidence.segments.compactMap(\.scan))
-      .sorted { $0.header.sequence < $1.header.sequence }
-    guard let newest = scans.last else {
-      throw RecoveryError(
-        .lost, "\(evidence.path) holds no readable segment: there is nothing to rebuild from")
-    }
-    let vote = evidence.votes.compactMap(\.file).max { $0.generation < $1.generation }
-    state = ManifestState(
-      group: newest.header.group, incarnation: vote?.incarnation ?? UID(using: &generator))
-    for scan in scans where scan.header.group == state.group { join(scan) }
-    state.firstIndex = state.segments.first?.firstIndex ?? 1
-    state.previousTerm = state.segments.first?.previousTerm ?? 0
-    let last = state.segments.indices.last!
-    state.segments[last].end = nil
-    reasons.append(
-      "the manifest is rebuilt from \(state.segments.count) segments: the log begins at entry "
-        + "\(state.firstIndex) and ends at \(newest.end.index)")
-  }
-
-  /// Adds a segment to the rebuilt log. A later segment that begins earlier replaces what it overlaps:
-  /// it was made by a truncation, or copied after a crash.
-  private mutating func join(_ scan: SegmentScan) {
-    while let last = state.segments.last, last.firstIndex >= scan.header.firstIndex {
-      state.segments.removeLast()
-      leave(last)
-    }
-    if let last = state.segments.indices.last {
-      var end = state.segments[last].end!
-      if end.index < scan.header.previousIndex {
-        reasons.append(
-          "entries \(end.index + 1)-\(scan.header.previousIndex) are in no segment: the log begins "
-            + "behind them")
-        for record in state.segments { leave(record) }
-        state.segments = []
-      } else {
-        end.index = scan.header.previousIndex
-        end.termRuns.removeAll { $0.firstIndex > end.index }
-        end.term = end.termRuns.last?.term ?? state.segments[last].previousTerm
-        state.segments[last].end = end
-      }
-    }
-    var record = SegmentRecord(header: scan.header, capacity: scan.fileBytes)
-    record.durableThrough = scan.durableOrdinal
-    record.end = scan.end(at: scan.end.ordinal)
-    record.isCut = true
-    state.segments.append(record)
+extension SegmentFooter {
+  /// True for the footer of a file of `size` bytes with this header: nothing lies in between.
+  fileprivate func isOf(_ size: Int, _ header: SegmentHeader) -> Bool {
+    offset >= Layout.segmentHeader && lastIndex >= header.previousIndex
+      && offset + Self.size(termRuns: termRuns.count, batches: batches.count) == size
   }
 }

@@ -10,7 +10,6 @@ import StorageIO
 struct SegmentCopy {
   private let header: SegmentHeader
   private let seed: FrameSeed
-  private let manifestEdit: UInt64
   /// Framed bytes and where they go.
   private(set) var pieces: [(offset: Int, bytes: Bytes)] = []
   private(set) var batches: [BatchLocation] = []
@@ -20,9 +19,8 @@ struct SegmentCopy {
   /// True when the last batch reaches further than the log.
   private var isOverhanging = false
 
-  init(header: SegmentHeader, manifestEdit: UInt64) {
+  init(header: SegmentHeader) {
     self.header = header
-    self.manifestEdit = manifestEdit
     seed = header.seed
     digest = CRC32C.checksum(header.encoded().span)
     end = SegmentEnd(
@@ -66,9 +64,20 @@ struct SegmentCopy {
     isOverhanging = false
   }
 
+  /// What seals the copy at its end.
+  var footer: SegmentFooter {
+    SegmentFooter(
+      offset: end.offset, lastOrdinal: end.ordinal, lastChecksum: end.checksum,
+      lastIndex: end.index, lastTerm: end.term, digest: digest, termRuns: end.termRuns,
+      batches: batches)
+  }
+
+  /// A frame of a copy names no edit and vouches for nothing: when it is written nobody knows whether
+  /// the last edit that was read is on the disk. A frame that a writer appends names the edit that
+  /// took the segment into the log, or a later one. So the two are told apart if that edit is lost.
   private func nextFrame(_ kind: FrameKind, skip: Int, truncateAfter: LogIndex?) -> Frame {
     Frame(
-      kind: kind, ordinal: end.ordinal + 1, durableOrdinal: 0, manifestEdit: manifestEdit,
+      kind: kind, ordinal: end.ordinal + 1, durableOrdinal: 0, manifestEdit: 0,
       previousChecksum: end.checksum, skip: skip, truncateAfter: truncateAfter)
   }
 

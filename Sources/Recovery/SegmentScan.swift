@@ -59,6 +59,8 @@ struct FrameMark: Hashable, Sendable {
   var offset: Int
   var end: Int
   var checksum: UInt32
+  /// The checksum of the body's header, which vouches for the whole body; 0 without a body.
+  var bodyChecksum: UInt32
 }
 
 /// What a scan of one segment file found.
@@ -94,6 +96,10 @@ public struct SegmentScan: Sendable {
   /// CRC32C of the file up to `end`, if the chain is unbroken up to there.
   public internal(set) var digest: UInt32
   var marks: [FrameMark] = []
+  /// Frames behind the first break.
+  var marksBehindBreak: [FrameMark] = []
+  /// True when a frame of the chain or behind it takes entries back.
+  var holdsTruncation = false
 
   init(header: SegmentHeader, fileBytes: Int) {
     self.header = header
@@ -130,6 +136,42 @@ public struct SegmentScan: Sendable {
     marks.dropFirst(Int(ordinal)).allSatisfy { $0.kind == .marker }
   }
 
+  /// True for a frame that was appended to the segment once it was part of the log: it names a
+  /// manifest edit, or something that had been synced. Frames of a copy do neither.
+  var holdsAppended: Bool { manifestEdit > 0 || durableOrdinalAnywhere > 0 }
+
+  /// The end that the chain has if the log leaves this segment before `index`, whole frames only.
+  func end(before index: LogIndex) -> SegmentEnd {
+    guard index <= end.index else { return end(at: end.ordinal) }
+    let last = batches.last { $0.firstIndex < index }
+    return end(at: last?.ordinal ?? 0).clamped(before: index, previousTerm: header.previousTerm)
+  }
+
+  /// True when each batch that can be read here lies in one of `others` as well, body for body and
+  /// as far as it is the log's.
+  func isHeld(by others: [SegmentScan]) -> Bool {
+    var held: [UInt32: [BatchLocation]] = [:]
+    for other in others {
+      for batch in other.batches {
+        if let body = other.bodyChecksum(of: batch) { held[body, default: []].append(batch) }
+      }
+    }
+    return readableBatches.allSatisfy { batch in
+      guard let body = bodyChecksum(of: batch) else { return false }
+      return held[body, default: []].contains {
+        $0.firstIndex <= batch.firstIndex && $0.lastIndex >= batch.lastIndex
+      }
+    }
+  }
+
+  private func bodyChecksum(of batch: BatchLocation) -> UInt32? {
+    for marks in [marks, marksBehindBreak] {
+      let i = marks.partitioningIndex { $0.offset >= batch.offset }
+      if i < marks.count, marks[i].offset == batch.offset { return marks[i].bodyChecksum }
+    }
+    return nil
+  }
+
   public var indices: Range<LogIndex> { header.firstIndex..<end.index + 1 }
 
   /// The footer that seals this segment at `end`.
@@ -138,6 +180,18 @@ public struct SegmentScan: Sendable {
       offset: end.offset, lastOrdinal: end.ordinal, lastChecksum: end.checksum,
       lastIndex: end.index, lastTerm: end.term, digest: digest, termRuns: termRuns,
       batches: batches)
+  }
+}
+
+extension SegmentEnd {
+  /// This end without the entries from `index` on; `previousTerm` is the segment's.
+  func clamped(before index: LogIndex, previousTerm: Term) -> SegmentEnd {
+    guard self.index >= index else { return self }
+    var clamped = self
+    clamped.index = index - 1
+    clamped.termRuns.removeAll { $0.firstIndex >= index }
+    clamped.term = clamped.termRuns.last?.term ?? previousTerm
+    return clamped
   }
 }
 
@@ -220,6 +274,8 @@ private struct SegmentScanner {
     self.scan = scan
     self.scan.breaks = []
     self.scan.batchesBehindBreak = []
+    self.scan.marksBehindBreak = []
+    self.scan.truncatedBehindBreak = nil
     self.scan.fileBytes = window.size
     seed = scan.header.seed
     isShort = false
@@ -256,6 +312,9 @@ private struct SegmentScanner {
     do {
       frame = try Frame(decoding: page.span, seed: seed)
     } catch {
+      if error.code == .unsupported {
+        return .unsupported(FormatError(.unsupported, error.message, at: offset))
+      }
       return try .broken(missingFrame(page), nil, nil, error.message)
     }
     if let wrong = disorder(frame) { return .broken(.outOfOrder, frame, nil, wrong) }
@@ -285,6 +344,10 @@ private struct SegmentScanner {
       }
       return .frame(frame, batch, bytes)
     } catch {
+      // These are the bytes that the frame names: they are sound, and this program is too old.
+      if error.code == .unsupported, names(frame, body) {
+        return .unsupported(FormatError(.unsupported, error.message, at: offset))
+      }
       // What lies behind the end of the file was never written: count it as zeros.
       let missing = (frame.extent - bytes.count) / Layout.sector
       let zeros = bytes.span.zeroPieces(of: Layout.sector) + missing
@@ -293,6 +356,13 @@ private struct SegmentScanner {
         ? .fileEnds : zeros > frame.blankSectors ? .bodyCutByZeros : .bodyDamaged
       return .broken(shape, frame, header, error.message)
     }
+  }
+
+  /// True when the header at the front of `body` is the one whose checksum the frame has.
+  private func names(_ frame: Frame, _ body: Bytes) -> Bool {
+    var reader = ByteReader(body.span)
+    guard let checksum = try? reader.u32() else { return false }
+    return checksum == frame.bodyChecksum
   }
 
   private mutating func missingFrame(_ page: Bytes) throws(StorageError) -> BreakShape {
@@ -344,6 +414,7 @@ private struct SegmentScanner {
     {
       scan.paddingDamage.append(offset)
     }
+    if frame.truncateAfter != nil { scan.holdsTruncation = true }
     if isBroken {
       acceptBehindBreak(frame, batch)
     } else {
@@ -372,12 +443,16 @@ private struct SegmentScanner {
       scan.end.index = batch.header.lastIndex
     }
     scan.digest = CRC32C.extend(scan.digest, with: bytes.span)
-    scan.marks.append(
-      FrameMark(
-        kind: frame.kind, offset: offset, end: offset + frame.extent, checksum: frame.checksum))
+    scan.marks.append(mark(frame))
     scan.end.ordinal = frame.ordinal
     scan.end.offset = offset + frame.extent
     scan.end.checksum = frame.checksum
+  }
+
+  private func mark(_ frame: Frame) -> FrameMark {
+    FrameMark(
+      kind: frame.kind, offset: offset, end: offset + frame.extent, checksum: frame.checksum,
+      bodyChecksum: frame.bodyChecksum)
   }
 
   private mutating func truncate(after index: LogIndex) {
@@ -394,8 +469,11 @@ private struct SegmentScanner {
       unresolved = [scan.breaks.count - 1]
     }
     if let index = frame.truncateAfter { truncateBehindBreak(after: index) }
+    scan.marksBehindBreak.append(mark(frame))
     guard let batch else { return }
     let first = batch.header.firstIndex + LogIndex(frame.skip)
+    // What it takes the place of was taken back by a frame that is gone.
+    if first < nextIndex { truncateBehindBreak(after: first - 1) }
     resolve(before: first)
     nextIndex = batch.header.lastIndex + 1
     scan.batchesBehindBreak.append(
@@ -426,6 +504,12 @@ private struct SegmentScanner {
     _ shape: BreakShape, _ frame: Frame?, _ body: BatchHeader?, _ detail: String
   ) throws(StorageError) -> Bool {
     if !isBroken { nextIndex = scan.end.index + 1 }
+    // The frame is valid though its body is not: what it took back is no more part of the log than
+    // if the body were whole, and is not to be read in place of what replaced it.
+    if shape != .outOfOrder, let index = frame?.truncateAfter {
+      truncateBehindBreak(after: index)
+      scan.holdsTruncation = true
+    }
     var found = SegmentBreak(
       shape: shape, offset: offset, ordinal: expectedOrdinal, later: .none, firstIndex: nextIndex,
       lastIndex: nil, resumesAt: nil, detail: detail)
@@ -449,7 +533,7 @@ private struct SegmentScanner {
     if frame != nil, shape != .outOfOrder { expectedOrdinal += 1 }
     while next < limit {
       let page = try window.bytes(next..<next + Layout.frame)
-      if let later = try? Frame(decoding: page.span, seed: seed), later.ordinal > ordinal {
+      if isLater(page, than: ordinal) {
         found.resumesAt = next
         found.later = try laterFrames(from: next, vouchingFor: ordinal)
         offset = next
@@ -458,6 +542,16 @@ private struct SegmentScanner {
       next += Layout.page
     }
     return false
+  }
+
+  /// True when `page` begins with a frame of this segment that was written behind the one with
+  /// `ordinal`, or with one that only a newer program can read.
+  private func isLater(_ page: Bytes, than ordinal: UInt32) -> Bool {
+    do throws(FormatError) {
+      return try Frame(decoding: page.span, seed: seed).ordinal > ordinal
+    } catch {
+      return error.code == .unsupported
+    }
   }
 
   /// Whether any frame from `start` on says that `ordinal` was durable.

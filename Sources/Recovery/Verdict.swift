@@ -43,9 +43,9 @@ public enum Verdict: String, Hashable, Sendable, CaseIterable {
   case lostFile = "R"
   /// @S A segment that the manifest does not know continues the log.
   case unknownContinues = "S"
-  /// @T A file that the manifest does not know.
+  /// @T A file that the manifest does not know, and that holds, or may hold, what nothing else does.
   case orphan = "T"
-  /// @U Work that did not get finished: a spare, a temporary file, a copy whose source is whole.
+  /// @U Work that did not get finished: a spare, a temporary file, a copy whose source holds it all.
   case leftover = "U"
   /// @V No log was started here, or its start did not get finished.
   case unborn = "V"
@@ -74,9 +74,11 @@ public enum Verdict: String, Hashable, Sendable, CaseIterable {
     switch self {
     case .clean, .unborn: .clean
     case .tornBody, .tornFrame, .tornSeveral, .behindClose, .healedFooter, .healedHeader,
-      .healedVote, .healedManifest, .unsealed, .tornEdit, .orphan, .leftover, .voteLost:
+      .healedVote, .healedManifest, .unsealed, .tornEdit, .orphan, .leftover:
       .mended
-    case .ambiguousTail, .corruptBatch, .corruptOrder, .corruptManifest, .unknownContinues:
+    // A lost vote too: opening mends it, but a term that was acknowledged may be forgotten.
+    case .ambiguousTail, .corruptBatch, .corruptOrder, .corruptManifest, .unknownContinues,
+      .voteLost:
       .damaged
     case .manifestLost, .lostFile: .lost
     case .unsupported, .foreign: .refused
@@ -119,7 +121,7 @@ public enum Verdict: String, Hashable, Sendable, CaseIterable {
     switch self {
     case .clean: "nothing to do"
     case .tornBody, .tornFrame, .tornSeveral:
-      "cut before it: it was never acknowledged"
+      "cut before it: it was never synced"
     case .ambiguousTail:
       "cut before it, after saving its bytes in quarantine/: it may have been acknowledged"
     case .corruptBatch, .corruptOrder:
@@ -133,7 +135,7 @@ public enum Verdict: String, Hashable, Sendable, CaseIterable {
     case .tornEdit: "the edit is dropped: nothing relied on it"
     case .corruptManifest, .manifestLost:
       "the log does not open: the manifest can be rebuilt from the segments"
-    case .voteLost: "the term goes up by one: a vote of the last term may be forgotten"
+    case .voteLost: "the term goes up by one: the last term and vote may be forgotten"
     case .lostFile: "the log does not open until the file is back or its loss is accepted"
     case .unknownContinues:
       "the log does not open: the manifest may have lost the edit that names this file"

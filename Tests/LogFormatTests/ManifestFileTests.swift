@@ -102,6 +102,35 @@ struct ManifestFileTests {
     #expect(refusal { try decode(bytes.replacing(at: 8, with: most)) } == .truncated)
   }
 
+  /// A manifest is rewritten as one edit of the whole state: a large log's must fit by far.
+  @Test func theWholeStateOfALargeLogFitsIntoOneEdit() throws {
+    var state = ManifestState(group: UID(high: 1, low: 2), incarnation: UID(high: 3, low: 4))
+    for i in 0..<200 as Range<UInt64> {
+      let header = SegmentHeader(
+        purpose: .roll, group: state.group, uid: UID(high: i, low: 1), salt: i, sequence: i + 1,
+        firstIndex: i * 10 + 1, previousTerm: i)
+      var record = SegmentRecord(header: header, capacity: 64 << 20)
+      // Two changes of the leader a segment.
+      let runs = [
+        TermRun(firstIndex: i * 10 + 1, term: i), TermRun(firstIndex: i * 10 + 5, term: i + 1),
+      ]
+      record.end = SegmentEnd(
+        ordinal: 9, offset: 4096, index: i * 10 + 10, term: i + 1, checksum: 5, termRuns: runs)
+      record.seal = SegmentSeal(size: 8192, digest: 6)
+      state.segments.append(record)
+    }
+    let active = SegmentHeader(
+      purpose: .roll, group: state.group, uid: UID(high: 200, low: 1), salt: 9, sequence: 201,
+      firstIndex: 2001, previousTerm: 200)
+    state.segments.append(SegmentRecord(header: active, capacity: 64 << 20))
+    try state.validate()
+    try ManifestEdit.requireEncodable(state.changes)
+    let edit = ManifestEdit(number: 1, changes: state.changes).encoded(previousChecksum: 0)
+    // 16 TB in segments of 64 MiB.
+    let segments = (16 << 40) / (64 << 20)
+    #expect(edit.bytes.count / 200 * segments < Layout.editBytesMax)
+  }
+
   @Test func everyShorterEditIsTruncated() {
     let bytes = encoded([Self.changes[0]])
     for count in 0..<24 + Int(bytes.u32(at: 8)) {

@@ -45,7 +45,9 @@ enum EveryEvidence {
     breaks.map { .segmentBreak($0) } + HeaderFacts.allCases.map { .header($0) }
     + FooterFacts.allCases.map { .footer($0) } + [.unsealed] + manifests.map { .manifest($0) }
     + votes.map { .votes($0) } + [.missing(holdsEntries: true), .missing(holdsEntries: false)]
-    + UnknownFile.allCases.map { .unknown($0) } + [.unknownKind]
+    + UnknownFile.allCases.flatMap { file in
+      [true, false].map { .unknown(file, isLive: $0) }
+    } + [.unknownKind]
 }
 
 extension BreakFacts {
@@ -233,6 +235,8 @@ struct DecisionTableTests {
     }
     #expect(votes(.usable, .usable, .conflict) == .voteLost)
     #expect(!Verdict.voteLost.refusesOpening)
+    // A term and a vote that were acknowledged may be gone: that is not mended without a loss.
+    #expect(Verdict.voteLost.severity == .damaged)
   }
 
   /// @R "manifest names a file that is not there": lost, report the exact index range.
@@ -244,24 +248,34 @@ struct DecisionTableTests {
 
   /// @S "a file that the manifest does not know, with frames, that continues the log": ambiguous.
   @Test func aSegmentThatContinuesTheLogIsNotPassedOver() {
-    #expect(Verdict.decide(.unknown(.continues)) == .unknownContinues)
+    #expect(Verdict.decide(.unknown(.continues, isLive: false)) == .unknownContinues)
     #expect(Verdict.unknownContinues.severity == .damaged)
     #expect(Verdict.unknownContinues.refusesOpening)
     // "... unless its header's purpose is copy-forward, shipping or rebuild."
-    #expect(Verdict.decide(.unknown(.copy)) == .leftover)
+    #expect(Verdict.decide(.unknown(.copy, isLive: false)) == .leftover)
   }
 
   /// @T "any other file that the manifest does not know": orphan, quarantine, never replay.
   @Test func anyOtherSegmentIsAnOrphan() {
-    #expect(Verdict.decide(.unknown(.stray)) == .orphan)
-    #expect(Verdict.decide(.unknown(.unreadable)) == .orphan)
+    #expect(Verdict.decide(.unknown(.stray, isLive: false)) == .orphan)
+    #expect(Verdict.decide(.unknown(.unreadable, isLive: false)) == .orphan)
+  }
+
+  /// While a writer is at work, files come and go; only what it would never make is reported.
+  @Test func filesBesideALiveWriterAreItsOwn() {
+    for file in [UnknownFile.empty, .continues, .copy, .stray, .unfinished] {
+      #expect(Verdict.decide(.unknown(file, isLive: true)) == .clean)
+    }
+    #expect(Verdict.decide(.unknown(.unreadable, isLive: true)) == .orphan)
+    #expect(Verdict.decide(.unknown(.otherGroup, isLive: true)) == .foreign)
+    #expect(Verdict.decide(.unknown(.newer, isLive: true)) == .unsupported)
   }
 
   /// @U The order "cut and copy-forward": "an unreferenced copy-forward file whose source is whole is
   /// deleted"; and what other orders leave half done.
   @Test func unfinishedWorkIsRemoved() {
     for file in [UnknownFile.empty, .copy, .unfinished] {
-      #expect(Verdict.decide(.unknown(file)) == .leftover)
+      #expect(Verdict.decide(.unknown(file, isLive: false)) == .leftover)
     }
     #expect(Verdict.decide(.missing(holdsEntries: false)) == .leftover)
   }
@@ -275,7 +289,7 @@ struct DecisionTableTests {
   /// @W "unknown incompatible bit or newer major": unsupported, refuse, touch nothing.
   @Test func aNewerFormatIsUnsupported() {
     #expect(Verdict.decide(.header(.newer)) == .unsupported)
-    #expect(Verdict.decide(.unknown(.newer)) == .unsupported)
+    #expect(Verdict.decide(.unknown(.newer, isLive: false)) == .unsupported)
     #expect(Verdict.decide(.unknownKind) == .unsupported)
     #expect(manifest(.newerFormat, .clean) == .unsupported)
     #expect(votes(.usable, .newerFormat) == .unsupported)
@@ -285,7 +299,7 @@ struct DecisionTableTests {
   /// @X "another group's UUID": foreign, refuse, touch nothing.
   @Test func anotherGroupIsForeign() {
     #expect(Verdict.decide(.header(.otherGroup)) == .foreign)
-    #expect(Verdict.decide(.unknown(.otherGroup)) == .foreign)
+    #expect(Verdict.decide(.unknown(.otherGroup, isLive: false)) == .foreign)
     #expect(Verdict.foreign.refusesOpening && Verdict.foreign.severity == .refused)
   }
 }
@@ -303,7 +317,7 @@ struct DecisionPropertyTests {
     #expect(EveryEvidence.breaks.count == 8 * 3 * 2 * 2 * 3)
     #expect(EveryEvidence.manifests.count == 5 * 5 * 4 * 2 * 2)
     #expect(EveryEvidence.votes.count == 4 * 4 * 3)
-    #expect(EveryEvidence.all.count == 288 + 400 + 48 + 5 + 2 + 1 + 2 + 8 + 1)
+    #expect(EveryEvidence.all.count == 288 + 400 + 48 + 5 + 2 + 1 + 2 + 16 + 1)
     #expect(Set(EveryEvidence.all).count == EveryEvidence.all.count)
   }
 
@@ -324,8 +338,9 @@ struct DecisionPropertyTests {
       // What is refused is bad; what is gone, or not ours, is refused.
       if verdict.refusesOpening { #expect(verdict.severity >= .damaged, "\(verdict)") }
       if verdict.severity >= .lost { #expect(verdict.refusesOpening, "\(verdict)") }
-      // Opening passes over damage in one row only, which saves the bytes and reports the range.
-      if verdict.severity == .damaged, verdict != .ambiguousTail {
+      // Opening passes over damage in two rows only: one saves the bytes and reports the range, the
+      // other goes on in a term in which nothing can have been forgotten.
+      if verdict.severity == .damaged, verdict != .ambiguousTail, verdict != .voteLost {
         #expect(verdict.refusesOpening, "\(verdict)")
       }
       if verdict.severity < .damaged { #expect(!verdict.refusesOpening, "\(verdict)") }
@@ -406,7 +421,7 @@ struct DecisionPropertyTests {
     #expect(votes.count == 7 * 3)
     for facts in votes { #expect(facts.verdict == .unsupported, "\(facts)") }
     for evidence in [
-      Evidence.header(.newer), .unknown(.newer), .unknownKind,
+      Evidence.header(.newer), .unknown(.newer, isLive: false), .unknownKind,
     ] {
       #expect(Verdict.decide(evidence) == .unsupported)
     }
@@ -414,7 +429,7 @@ struct DecisionPropertyTests {
 
   @Test func onlyANewerFormatIsUnsupported() {
     let unsupported = EveryEvidence.all.count { Verdict.decide($0) == .unsupported }
-    #expect(unsupported == 9 * 16 + 7 * 3 + 3)
+    #expect(unsupported == 9 * 16 + 7 * 3 + 4)
   }
 
   @Test func anEditThatIsCarriedBeyondIsCorruptWithAnyUsableCopy() {

@@ -639,6 +639,89 @@ struct ScanTests {
     #expect(scan.end.ordinal == 1 && scan.breaks.isEmpty)
   }
 
+  /// The bytes of a frame with some of them replaced, and checksums that are right for them.
+  private func forged(
+    _ placed: PlacedFrame, of segment: SegmentFixture, _ change: (Bytes) -> Bytes
+  ) -> Bytes {
+    var salt = ByteWriter(capacity: 8)
+    salt.u64(segment.header.salt)
+    return change(placed.bytes)
+      .sealed(at: 4, covering: 8..<Layout.frame, seed: salt.finish().checksum)
+  }
+
+  /// A sound checksum over what this program does not know: the program is too old, not the disk
+  /// bad. Behind a break too, or a cut would take it away.
+  @Test(arguments: [true, false])
+  func aFrameThatSaysMoreIsNotDamage(_ isBehindBreak: Bool) throws {
+    for offset in [9, 10, 11, 56, 63] {
+      var segment = try SegmentFixture()
+      let first = try segment.entry()
+      let last = try segment.entry()
+      let newer = forged(last, of: segment) { $0.replacing(at: offset, with: UInt8(0x40)) }
+      try segment.disk.write(newer, to: segment.name, at: last.offset)
+      if isBehindBreak { try segment.flip(at: first.bodyEnd - 20) }
+      let scan = try segment.scan()
+      #expect(scan.unsupported?.offset == last.offset, "byte \(offset)")
+      #expect(scan.breaks.count == (isBehindBreak ? 1 : 0))
+      // With a checksum that is not right it is damage.
+      let rotten = last.bytes.replacing(at: offset, with: UInt8(0x40))
+      try segment.disk.write(rotten, to: segment.name, at: last.offset)
+      #expect(try segment.scan().unsupported == nil)
+    }
+  }
+
+  @Test func aBodyWithAnotherCodecIsNotDamage() throws {
+    // The codec, and the reserved bytes of a body's header.
+    for offset in [4, 5, 7, 60] {
+      var segment = try SegmentFixture()
+      try segment.entry()
+      let last = try segment.entry()
+      let body = Layout.frame + 4..<Layout.frame + Layout.bodyHeader
+      let changed = last.bytes.replacing(at: Layout.frame + offset, with: UInt8(7))
+        .sealed(at: Layout.frame, covering: body)
+      let newer = forged(last, of: segment) { _ in
+        changed.replacing(at: 36, with: CRC32C.checksum(changed.span.extracting(body)))
+      }
+      try segment.disk.write(newer, to: segment.name, at: last.offset)
+      let scan = try segment.scan()
+      #expect(scan.unsupported?.offset == last.offset, "byte \(offset)")
+      #expect(scan.breaks.isEmpty && scan.end.ordinal == 1)
+      // A body that is not the one that its frame names was never written so.
+      try segment.disk.write(changed, to: segment.name, at: last.offset)
+      let other = try segment.scan()
+      #expect(other.unsupported == nil && other.breaks.map(\.shape) == [.bodyDamaged])
+    }
+  }
+
+  /// The frame is sound, so what it took back is gone, though what replaced it cannot be read.
+  @Test func aDamagedBatchStillTakesBackWhatItReplaced() throws {
+    var segment = try SegmentFixture()
+    for i in 0..<4 { try segment.entry(durable: UInt32(i)) }
+    let last = try segment.batch(
+      [.filler(90, 1), .filler(90, 2)], durable: 4, truncateAfter: 2)
+    try segment.marker()
+    try segment.flip(at: last.bodyEnd - 30)
+    let scan = try segment.scan()
+    let found = try #require(scan.breaks.first)
+    #expect(found.later == .vouching && found.firstIndex == 3 && found.lastIndex == 4)
+    #expect(scan.readableBatches.map(\.lastIndex) == [1, 2])
+    // The unbroken chain is what it was: the write may not have been durable.
+    #expect(scan.end.index == 4)
+  }
+
+  /// Its frame is lost as well, and a later batch begins below what was known.
+  @Test func readableBatchesNeverOverlap() throws {
+    var segment = try SegmentFixture()
+    for i in 0..<5 { try segment.entry(durable: UInt32(i)) }
+    let lost = try segment.batch([.filler(90, 1)], durable: 5, truncateAfter: 2)
+    try segment.entry(durable: 6)
+    try segment.entry(durable: 7)
+    try segment.zero(lost.range)
+    let readable = try segment.scan().readableBatches
+    for (a, b) in zip(readable, readable.dropFirst()) { #expect(a.lastIndex < b.firstIndex) }
+    #expect(readable.last?.lastIndex == 5)
+  }
+
   @Test func aFrameThatMayBePassedOverIsPassedOver() throws {
     var segment = try SegmentFixture()
     try segment.entry()

@@ -107,5 +107,16 @@ struct Salvage: InspectCommand {
     } catch {
       throw Failure(.inputOutput, "cannot close \(name): \(error); it may be incomplete")
     }
+    try syncDirectory(of: name)
+  }
+
+  /// fsync(2) of the directory: a file whose name is lost is lost.
+  private static func syncDirectory(of name: String) throws {
+    let above = FilePath(name).removingLastComponent().string
+    do {
+      try POSIXDirectory(path: above.isEmpty ? "." : above).sync(nil)
+    } catch {
+      throw Failure(.inputOutput, "\(error): \(name) is written, but its name may not be durable")
+    }
   }
 }

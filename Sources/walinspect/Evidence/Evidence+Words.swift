@@ -52,8 +52,13 @@ extension Evidence {
             ? "the log has entries in the file that is not there"
             : "the log has no entry in the file that is not there")
       ]
-    case .unknown(let content):
-      [Fact(name: "content", value: "\(content)", words: content.words)]
+    case .unknown(let content, let isLive):
+      [
+        Fact(name: "content", value: "\(content)", words: content.words),
+        Fact(
+          name: "isLive", value: "\(isLive)",
+          words: isLive ? "a writer is at work" : "no writer is at work"),
+      ]
     case .unknownKind:
       [
         Fact(
@@ -234,8 +239,10 @@ extension UnknownFile {
     case .otherGroup: "it belongs to another group"
     case .empty: "it is a segment of this log without a frame"
     case .continues: "it is a segment with frames that goes on where the log ends"
-    case .copy: "it is a segment with frames that was copied or rebuilt from others"
-    case .stray: "it is a segment with frames that continues nothing"
+    case .copy:
+      "it is a copy that was not finished, and all that it holds is in the segments of the log"
+    case .stray:
+      "it is a segment with frames that continues nothing, or a copy of what nothing else holds"
     case .unfinished: "it is a prepared or temporary file, or one that was dropped from the log"
     }
   }

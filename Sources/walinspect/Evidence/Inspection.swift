@@ -151,7 +151,7 @@ private struct Look {
       let diagnosis = Diagnosis(try Self.gather(directory, depth, label, isLive: isLive))
       let wasLive = isLive
       isLive = try directory.isLocked() || isLive
-      let found = Self.findings(diagnosis, isLive: isLive)
+      let found = diagnosis.findings
       // A writer that came while we read is not known to have left anything half done.
       if wasLive { confirmed = confirmed?.intersection(found) ?? Set(found) }
       let isSettled = !isLive || confirmed?.isEmpty == true || look == Self.looksMax
@@ -174,10 +174,5 @@ private struct Look {
     return try DirectoryEvidence.gather(
       directory, depth: depth, isLive: isLive,
       progress: { done, total in line.show(done, of: total) })
-  }
-
-  /// The rows that fired. A prepared or unfinished file is the writer's business while there is one.
-  private static func findings(_ diagnosis: Diagnosis, isLive: Bool) -> [Finding] {
-    diagnosis.findings.filter { !isLive || $0.verdict != .leftover }
   }
 }

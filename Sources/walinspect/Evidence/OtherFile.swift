@@ -43,7 +43,8 @@ extension Inspection {
 
   private static func kind(_ file: UnknownEvidence) -> OtherFile.Kind {
     if file.file.name.hasPrefix("spare-") { return .spare }
-    return Verdict.decide(.unknown(file.content)) == .leftover ? .leftover : .unknown
+    let verdict = Verdict.decide(.unknown(file.content, isLive: false))
+    return verdict == .leftover ? .leftover : .unknown
   }
 
   private func knownFile(_ file: FileInfo) -> OtherFile? {

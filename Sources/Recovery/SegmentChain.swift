@@ -1,0 +1,264 @@
+// SegmentChain: segments laid end to end as one log, and what of it can be kept.
+//
+// What must always hold: it is pure. Every entry that the evidence shows, or that was there once and
+// is not readable, is either between `first` and `last` of a selection or named in its losses,
+// unless a later segment took its place: that is what a truncation is.
+
+import LogFormat
+
+/// A segment as a piece of a log that is being put together.
+struct ChainLink {
+  var header: SegmentHeader
+  /// The name that its file has.
+  var fileName: String
+  /// What a manifest says of it.
+  var record: SegmentRecord?
+  /// True when that manifest is to be believed.
+  var isVouched = false
+  /// What its file shows; nil when there is none.
+  var scan: SegmentScan?
+  /// The footer, if it is a valid one of this segment, whether or not the frames agree with it.
+  var footer: SegmentFooter?
+
+  var firstIndex: LogIndex { header.firstIndex }
+
+  /// True when the file is sealed, and every byte in front of the footer is what it says.
+  var isSealed: Bool {
+    guard let scan, let footer else { return false }
+    return scan.breaks.isEmpty && scan.end.offset == footer.offset
+      && scan.end.ordinal == footer.lastOrdinal && scan.end.checksum == footer.lastChecksum
+      && scan.end.index == footer.lastIndex && scan.digest == footer.digest
+  }
+
+  /// True for a file without a frame, or a missing one that held no entry.
+  var isEmpty: Bool {
+    guard let scan else { return record?.end.map { $0.index < firstIndex } ?? false }
+    return scan.end.ordinal == 0 && scan.breaks.allSatisfy { $0.shape == .zeros }
+      && known.last < firstIndex
+  }
+
+  /// The place behind which the log of the segment that was written last is cut without asking.
+  private func cut(_ stop: BreakFacts.Stop) -> SegmentBreak? {
+    scan?.breaks.first { !refuses($0, stop) && $0.shape != .zeros }
+  }
+
+  private func refuses(_ found: SegmentBreak, _ stop: BreakFacts.Stop) -> Bool {
+    let mark = max(record?.durableThrough ?? 0, scan?.durableOrdinal ?? 0)
+    let facts = BreakFacts(
+      shape: found.shape, later: found.later, mark: found.ordinal <= mark ? .atOrBelow : .above,
+      place: .active, stop: stop)
+    return Verdict.decide(.segmentBreak(facts)).refusesOpening
+  }
+
+  /// The last entry of the unbroken chain that is still the log's: up to here the file can stay.
+  func chainEnd(isLast: Bool, _ stop: BreakFacts.Stop) -> LogIndex {
+    guard let scan else { return header.previousIndex }
+    // Frames behind a torn one do not count, so they take nothing back either.
+    if isLast, let first = scan.breaks.first, !refuses(first, stop) { return scan.end.index }
+    return max(header.previousIndex, min(scan.end.index, scan.truncatedBehindBreak ?? .max))
+  }
+
+  /// True when a writer can go on in this file, or opening will see to it.
+  func canGoOn(_ stop: BreakFacts.Stop) -> Bool {
+    guard let scan, footer == nil else { return false }
+    guard let first = scan.breaks.first else { return true }
+    return !refuses(first, stop) && (isVouched || first.shape == .zeros)
+  }
+
+  /// The last entry that it ever held, as far as anybody knows, and the last readable one.
+  var known: (last: LogIndex, readable: LogIndex) {
+    let previous = header.previousIndex
+    guard let scan else {
+      // Nobody knows how much a segment held that was being written: one entry, at the least.
+      return (record.map { $0.end?.index ?? firstIndex } ?? previous, previous)
+    }
+    let chained = min(scan.end.index, scan.truncatedBehindBreak ?? .max)
+    let readable = max(previous, chained, scan.batchesBehindBreak.last?.lastIndex ?? 0)
+    if isVouched, let end = record?.end { return (end.index, min(readable, end.index)) }
+    if let footer { return (max(footer.lastIndex, previous), readable) }
+    let torn = scan.breaks.filter { $0.shape != .zeros }.map { $0.lastIndex ?? $0.firstIndex }
+    return (max(readable, torn.max() ?? 0, record?.end?.index ?? 0), readable)
+  }
+
+  /// The last entry that the log had here if this is the segment that was being written. What
+  /// opening cuts by itself does not count, if the manifest is there to say that it may.
+  func lastKnown(_ stop: BreakFacts.Stop) -> LogIndex {
+    if isVouched, let cut = cut(stop) {
+      return max(header.previousIndex, min(known.last, cut.firstIndex - 1))
+    }
+    // Zeros where a frame is known to have been.
+    let gone = (scan?.breaks ?? []).filter { $0.shape == .zeros && refuses($0, stop) }
+    return max(known.last, gone.map { $0.lastIndex ?? $0.firstIndex }.max() ?? 0)
+  }
+
+  /// The entries in `range` that cannot be read.
+  func missing(
+    in range: ClosedRange<LogIndex>, isLast: Bool, _ stop: BreakFacts.Stop
+  ) -> [ClosedRange<LogIndex>] {
+    guard let scan else { return [range] }
+    var batches = scan.readableBatches
+    if isLast, let cut = cut(stop) {
+      if scan.breaks.first == cut { batches = scan.batches }
+      batches = batches.filter { $0.firstIndex < cut.firstIndex }
+    }
+    var missing: [ClosedRange<LogIndex>] = []
+    var next = range.lowerBound
+    for batch in batches where batch.lastIndex >= next && next <= range.upperBound {
+      if batch.firstIndex > range.upperBound { break }
+      if batch.firstIndex > next { missing.append(next...batch.firstIndex - 1) }
+      next = batch.lastIndex + 1
+    }
+    if next <= range.upperBound { missing.append(next...range.upperBound) }
+    return missing
+  }
+}
+
+struct SegmentChain {
+  /// What of a chain goes on as the log.
+  struct Selection: Equatable {
+    var first: LogIndex
+    /// `first` - 1 if nothing is left.
+    var last: LogIndex
+    /// Entries that are given up.
+    var losses: [ClosedRange<LogIndex>]
+  }
+
+  /// The log's segments, each up to where the next one begins.
+  private(set) var links: [ChainLink] = []
+  /// Segments that have no place in the log, or whose place others have taken.
+  private(set) var setAside: [ChainLink] = []
+  private(set) var reasons: [String] = []
+  /// How the log was left: it decides what its last segment ends with.
+  let stop: BreakFacts.Stop
+  /// Entries that a segment holds behind the end of the copy that took its place.
+  private var uncopied: [ClosedRange<LogIndex>] = []
+  /// Segments that were never laid out, and whose entries may be nowhere else.
+  private var strays: [ChainLink] = []
+
+  init(stop: BreakFacts.Stop) { self.stop = stop }
+
+  /// Lays out the segment that was made next. One that begins earlier takes the place of what it
+  /// overlaps: it was made by a truncation, or copied after a crash.
+  mutating func join(_ link: ChainLink) {
+    let reach = links.last?.known.last
+    if link.isEmpty, let reach, link.firstIndex <= reach, !link.isVouched {
+      // It may have been made by a truncation. Nobody relied on that yet, so nothing is taken back.
+      reasons.append("\(link.fileName) holds nothing, and what it would take the place of stays")
+      setAside.append(link)
+      return
+    }
+    if link.record == nil, link.header.purpose != .roll, let scan = link.scan, !scan.holdsAppended,
+      scan.isHeld(by: links.compactMap(\.scan)), !links.isEmpty
+    {
+      reasons.append("\(link.fileName) is a copy of what other segments hold")
+      setAside.append(link)
+      return
+    }
+    while let last = links.last, last.firstIndex >= link.firstIndex {
+      takeOver(last, by: link)
+      setAside.append(links.removeLast())
+    }
+    if let last = links.last, last.known.last >= link.firstIndex { takeOver(last, by: link) }
+    links.append(link)
+  }
+
+  /// Keeps a segment out of the log.
+  mutating func leaveOut(_ link: ChainLink) {
+    setAside.append(link)
+    strays.append(link)
+  }
+
+  /// A segment that a writer began takes back what it overlaps. A copy does so only if it says so;
+  /// else it held all of it, and if it does not now, entries are missing.
+  private mutating func takeOver(_ old: ChainLink, by new: ChainLink) {
+    guard !new.isVouched, new.header.purpose != .roll else { return }
+    if let scan = new.scan, scan.holdsTruncation { return }
+    let isAppendedTo = new.scan?.holdsAppended == true
+    // What a copy left out on purpose lay behind the end of the chain.
+    let end = isAppendedTo ? old.scan?.end.index ?? 0 : old.known.readable
+    if end > new.known.last { uncopied.append(new.known.last + 1...end) }
+  }
+
+  /// The entries of a link that count, up to where the next one begins.
+  private func span(_ i: Int, from begin: LogIndex) -> ClosedRange<LogIndex>? {
+    let lower = max(links[i].firstIndex, begin)
+    let upper = i + 1 < links.count ? links[i + 1].firstIndex - 1 : links[i].lastKnown(stop)
+    return lower <= upper ? lower...upper : nil
+  }
+
+  /// What of the entries from `begin` on cannot be read; and the last entry there ever was.
+  private func damage(
+    from begin: LogIndex
+  ) -> (ranges: [ClosedRange<LogIndex>], last: LogIndex) {
+    var ranges: [ClosedRange<LogIndex>] = []
+    if let first = links.first?.firstIndex, first > begin { ranges.append(begin...first - 1) }
+    for (i, link) in links.enumerated() {
+      guard let span = span(i, from: begin) else { continue }
+      ranges += link.missing(in: span, isLast: i == links.count - 1, stop)
+    }
+    var last = max(begin - 1, links.last.map { max($0.lastKnown(stop), $0.firstIndex - 1) } ?? 0)
+    if let further = uncopied.map(\.upperBound).max(), further > last {
+      ranges.append(last + 1...further)
+      last = further
+    }
+    return (Self.merged(ranges), last)
+  }
+
+  /// What goes on as the log from `begin` on, and what that costs. Where nothing is readable before
+  /// damage, or nothing behind it, there is no side to choose.
+  func select(
+    _ keep: RepairPlan.Keep, from begin: LogIndex, isCompacted: Bool
+  ) -> Selection {
+    var (damage, last) = damage(from: begin)
+    var losses = strays.flatMap { unplaced($0, begin, last, isCompacted: isCompacted) }
+    var first = begin
+    if let range = damage.first, range.lowerBound <= first {
+      losses.append(range)
+      first = range.upperBound + 1
+      damage.removeFirst()
+    }
+    if let range = damage.last, range.upperBound >= last {
+      losses.append(range)
+      last = range.lowerBound - 1
+      damage.removeLast()
+    }
+    switch keep {
+    case .before:
+      if let range = damage.first {
+        losses.append(range.lowerBound...last)
+        last = range.lowerBound - 1
+      }
+    case .after:
+      if let range = damage.last {
+        losses.append(first...range.upperBound)
+        first = range.upperBound + 1
+      }
+    }
+    return Selection(first: first, last: last, losses: Self.merged(losses))
+  }
+
+  /// The entries of a stray that lie outside of the log, and that no later segment took back.
+  private func unplaced(
+    _ link: ChainLink, _ begin: LogIndex, _ last: LogIndex, isCompacted: Bool
+  ) -> [ClosedRange<LogIndex>] {
+    let later = links.filter { $0.header.sequence > link.header.sequence }.map(\.firstIndex)
+    let (lower, upper) = (link.firstIndex, min(link.known.readable, (later.min() ?? .max) - 1))
+    guard lower <= upper else { return [] }
+    var ranges: [ClosedRange<LogIndex>] = []
+    if !isCompacted, lower < begin { ranges.append(lower...min(upper, begin - 1)) }
+    if upper > last { ranges.append(max(lower, last + 1)...upper) }
+    return ranges
+  }
+
+  private static func merged(_ ranges: [ClosedRange<LogIndex>]) -> [ClosedRange<LogIndex>] {
+    var merged: [ClosedRange<LogIndex>] = []
+    for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+      if let last = merged.last, range.lowerBound <= last.upperBound + 1 {
+        merged[merged.count - 1] = last.lowerBound...max(last.upperBound, range.upperBound)
+      } else {
+        merged.append(range)
+      }
+    }
+    return merged
+  }
+}
