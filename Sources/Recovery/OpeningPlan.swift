@@ -382,7 +382,9 @@ private struct OpeningPlanner {
     }
     let record = state.segments.last!
     let mark = max(record.durableThrough, scan.durableOrdinal)
-    let isUntouched = scan.breaks.allSatisfy { $0.shape == .zeros }
+    // A log that ends before it begins goes on in a segment that begins where it does.
+    let isUntouched =
+      scan.breaks.allSatisfy { $0.shape == .zeros } && scan.end.index >= state.previousIndex
     if isUntouched, mark >= scan.end.ordinal, scan.fileBytes == record.capacity {
       var end = scan.end
       end.termRuns = scan.termRuns
@@ -491,14 +493,19 @@ private struct OpeningPlanner {
   ) -> (HardState, UInt64) {
     let files = evidence.votes.compactMap(\.file)
     let verdict = diagnosis.findings.first { $0.file.hasPrefix("vote-") }?.verdict
-    if verdict == nil, wasClosed, let file = files.first { return (file.state, file.generation) }
+    if verdict == nil, wasClosed, let file = files.first, file.generation < Layout.indexMax {
+      return (file.state, file.generation)
+    }
     var hardState = HardState(term: active.end.term + 1)
     if verdict != .voteLost, let newest = files.max(by: { $0.generation < $1.generation }) {
       hardState = newest.state
     } else if let highest = files.map(\.state.term).max() {
       hardState.term = max(hardState.term, highest + 1)
     }
-    let generation = (files.map(\.generation).max() ?? 0) + 1
+    // No log counts that far; a directory may say so, and counting has to begin anew. Until both
+    // copies are rewritten the old one counts.
+    let highest = files.map(\.generation).max() ?? 0
+    let generation = highest < Layout.indexMax ? highest + 1 : 1
     let vote = VoteFile(
       generation: generation, state: hardState, incarnation: state.incarnation,
       group: state.group)

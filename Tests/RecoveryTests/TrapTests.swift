@@ -332,6 +332,18 @@ struct TrapTests {
     #expect(opened.hardState == HardState(term: 9, vote: nil))
   }
 
+  /// Found by fuzzing: a generation that cannot grow was counted up all the same, and what was written
+  /// could not be read back.
+  @Test func aGenerationThatCannotGrowBeginsAnew() throws {
+    let log = try log(1)
+    let newest = HardState(term: 7, vote: 2)
+    try log.disk.write(vote(Layout.indexMax, newest, log), to: VoteFile.names[0], at: 0)
+    #expect(try LogFixture.open(log.disk).opened.hardState == newest)
+    let opened = try LogFixture.open(log.disk).opened
+    #expect(opened.hardState == newest && opened.voteGeneration < 10)
+    #expect(try log.diagnose().findings.isEmpty)
+  }
+
   // MARK: 7. pebble#580, HomeStore#869
 
   /// Space was used again, and what an earlier life had left there was replayed.
@@ -562,6 +574,22 @@ struct TrapTests {
     #expect(try log.indices == [])
     let opened = try LogFixture.open(log.disk).opened
     #expect(opened.active.end.index == 3)
+  }
+
+  /// Found by fuzzing: compacted beyond the last entry that the active segment still shows, all of it
+  /// vouched for. The next entry got its number from the manifest, in a segment that ended before.
+  @Test func aLogThatEndsBeforeItBeginsGoesOnWhereItBegins() throws {
+    var log = try log(3)
+    try log.edit([.first(5, previousTerm: 0)])
+    try log.close()
+    let opened = try LogFixture.open(log.disk).opened
+    #expect(opened.active.end.index == 4 && opened.active.record.firstIndex == 5)
+    #expect(try log.diagnose(.everything).refusals.isEmpty)
+    let written = try WrittenLog(log.disk)
+    try written.append(2)
+    try written.close()
+    #expect(try log.diagnose(.everything).findings.isEmpty)
+    #expect(try log.indices == [5, 6])
   }
 
   // MARK: 15. tigerbeetle#2345
