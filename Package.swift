@@ -66,24 +66,32 @@ let package = Package(
       ],
       swiftSettings: settings),
 
-    // The programs.
-    .executableTarget(
-      name: "raftlog",
-      dependencies: [
-        "ByteBuffers", "LogFormat", "StorageIO", "Recovery", "LogStorage", argumentParser,
-      ],
-      swiftSettings: settings),
-    .executableTarget(
-      name: "walinspect",
+    // The programs, and what they have in common.
+    .target(
+      name: "ProgramSupport",
       dependencies: [
         "ByteBuffers", "LogFormat", "StorageIO", "Recovery", systemPackage, argumentParser,
       ],
       swiftSettings: settings),
     .executableTarget(
+      name: "raftlog",
+      dependencies: [
+        "ByteBuffers", "LogFormat", "StorageIO", "Recovery", "LogStorage", "ProgramSupport",
+        argumentParser,
+      ],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "walinspect",
+      dependencies: [
+        "ByteBuffers", "LogFormat", "StorageIO", "Recovery", "ProgramSupport", systemPackage,
+        argumentParser,
+      ],
+      swiftSettings: settings),
+    .executableTarget(
       name: "logbench",
       dependencies: [
-        "ByteBuffers", "LogFormat", "StorageIO", "Recovery", "LogStorage", "CPOSIX", "CProbe",
-        systemPackage, argumentParser,
+        "ByteBuffers", "LogFormat", "StorageIO", "Recovery", "LogStorage", "ProgramSupport",
+        "CPOSIX", "CProbe", systemPackage, argumentParser,
       ],
       swiftSettings: settings),
     .executableTarget(
@@ -110,6 +118,9 @@ let package = Package(
         systemPackage,
       ],
       exclude: ["Golden"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "ProgramSupportTests", dependencies: ["ProgramSupport", "ByteBuffers", "LogFormat"],
       swiftSettings: settings),
     .testTarget(
       name: "SimulationTests",

@@ -15,7 +15,9 @@ trap 'rm -rf "$scratch"' EXIT
 # Twice the input, so that the kill falls in the middle of it.
 source=${1:-}
 input=$scratch/input
-for _ in 1 2; do if [ -n "$source" ]; then cat "$source"; else cat Sources/*/*.swift; fi; done >"$input"
+for _ in 1 2; do
+  if [ -n "$source" ]; then cat "$source"; else find Sources -name '*.swift' -exec cat {} +; fi
+done >"$input"
 count=$(awk 'END { print NR }' "$input")
 
 echo "== $count lines go in, and the writer is killed on the way"

@@ -10,6 +10,7 @@ swift build -c release --build-tests
 swift test -c release --skip-build
 RAFTLOG_BIN=$(swift build -c release --show-bin-path)
 export RAFTLOG_BIN SWIFT_BACKTRACE=enable=no
+Tests/programs.sh
 Tests/Crash/kill-restart.sh "${ROUNDS:-30}"
 Tests/Crash/full-disk.sh
 Tests/Crash/images.sh 100

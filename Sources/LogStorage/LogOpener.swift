@@ -5,8 +5,41 @@ public import LogFormat
 public import Recovery
 public import StorageIO
 
-/// Opens directories. The caller holds the directory's lock.
+/// Opens directories. Whoever calls `open` holds the directory's lock.
 public enum LogOpener {
+  /// Takes the lock of `directory`, for `open` with the same arguments.
+  ///
+  /// Taking it makes a file. Where there is none yet, what `open` would refuse is refused here, so
+  /// that nothing is left behind in a directory that is somebody else's. What is decided here counts
+  /// for nothing under the lock: `open` looks again.
+  public static func lock(
+    _ directory: any StorageDirectory, options: EngineOptions, group: UID? = nil, seed: UInt64
+  ) throws(LogError) -> any DirectoryLock {
+    try options.validate()
+    do {
+      if try !hasLock(directory) {
+        _ = try plan(directory, options: options, group: group, seed: seed)
+      }
+    } catch {
+      // Who made the file in the meantime may have been changing what we looked at.
+      guard try hasLock(directory) else { throw error }
+    }
+    do {
+      return try directory.lock()
+    } catch {
+      throw LogError(error)
+    }
+  }
+
+  private static func hasLock(_ directory: any StorageDirectory) throws(LogError) -> Bool {
+    do {
+      if try directory.isLocked() { return true }
+      return try directory.list().contains { $0.name == DirectoryEvidence.Names.lock }
+    } catch {
+      throw LogError(error)
+    }
+  }
+
   /// Recovers the log in `directory`, or starts one there.
   ///
   /// - Parameter group: the group that the log must belong to; nil takes any.
@@ -28,16 +61,29 @@ public enum LogOpener {
   private static func attempt(
     _ directory: any StorageDirectory, options: EngineOptions, group: UID?, seed: UInt64
   ) throws(LogError) -> OpeningPlan {
+    let plan = try plan(directory, options: options, group: group, seed: seed)
+    var executor = DiskExecutor(directory: directory)
+    do {
+      try executor.run(plan.steps)
+    } catch {
+      throw LogError(error)
+    }
+    return plan
+  }
+
+  /// What has to be done to open the directory as it is now. Only reads.
+  private static func plan(
+    _ directory: any StorageDirectory, options: EngineOptions, group: UID?, seed: UInt64
+  ) throws(LogError) -> OpeningPlan {
     var opening = OpeningOptions()
     opening.group = group
     opening.segmentBytes = min(options.segmentBytes, options.segmentBytesFirst)
     opening.copyWholeBytesMax = min(256 << 10, opening.segmentBytes / 2)
     opening.manifestRoom = options.manifestRoom
-    let plan: OpeningPlan
     do {
       var random = SplitMix64(seed: seed)
       let evidence = try DirectoryEvidence.gather(directory)
-      plan = try OpeningPlan.make(
+      return try OpeningPlan.make(
         for: Diagnosis(evidence), in: directory, options: opening, using: &random)
     } catch let error as RecoveryError {
       throw LogError(error)
@@ -46,13 +92,6 @@ public enum LogOpener {
     } catch {
       preconditionFailure("an error of another kind: \(error)")
     }
-    var executor = DiskExecutor(directory: directory)
-    do {
-      try executor.run(plan.steps)
-    } catch {
-      throw LogError(error)
-    }
-    return plan
   }
 
   /// Gives up the space that was kept for this; false when there is none.

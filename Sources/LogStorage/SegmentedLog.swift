@@ -72,12 +72,8 @@ public final class SegmentedLog: Sendable {
   ) throws(LogError) -> SegmentedLog {
     try options.engine.validate()
     if !options.createsIfMissing { try requireLog(directory) }
-    let lock: any DirectoryLock
-    do {
-      lock = try directory.lock()
-    } catch {
-      throw LogError(error)
-    }
+    let lock = try LogOpener.lock(
+      directory, options: options.engine, group: options.group, seed: seed)
     let plan: OpeningPlan
     do {
       plan = try LogOpener.open(

@@ -77,6 +77,10 @@ final class POSIXFile: StorageFile {
           if reason == .interrupted { continue }
           throw StorageError(.write, path: path, errno: reason, offset: offset + done)
         }
+        // Nothing written and no reason: to try again might go on for ever.
+        if put == 0 {
+          throw StorageError(.write, path: path, errno: .ioError, offset: offset + done)
+        }
         done += put
       }
     }

@@ -4,6 +4,7 @@
 // and turn about; what others did to the machine meanwhile is said.
 
 import ArgumentParser
+import ProgramSupport
 
 @main
 struct Logbench: ParsableCommand {
@@ -11,4 +12,9 @@ struct Logbench: ParsableCommand {
     commandName: "logbench",
     abstract: "Measures the log beside raw probes of the device, in the same run.",
     subcommands: [Wal.self, ReplayOnce.self])
+
+  static func main() {
+    StandardStreams.prepare()
+    main(nil)
+  }
 }

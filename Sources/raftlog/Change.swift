@@ -2,9 +2,9 @@
 
 import ArgumentParser
 import LogStorage
-import Recovery
+import ProgramSupport
 
-struct Compact: AsyncParsableCommand {
+struct Compact: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Forgets the entries up to an index, and deletes files that hold nothing else.")
 
@@ -13,9 +13,10 @@ struct Compact: AsyncParsableCommand {
   @Option(help: "The last index to forget.")
   var through: UInt64
 
-  mutating func run() async throws {
-    try await exiting {
-      try await changing(data) { log in
+  func run() throws {
+    let through = through
+    try exiting {
+      try changing(data) { log in
         try await log.compact(through: through)
         StandardError.line("the log begins at entry \(log.firstIndex)")
       }
@@ -23,7 +24,7 @@ struct Compact: AsyncParsableCommand {
   }
 }
 
-struct Truncate: AsyncParsableCommand {
+struct Truncate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Cuts off the entries behind an index.")
 
@@ -32,9 +33,10 @@ struct Truncate: AsyncParsableCommand {
   @Option(help: "The last index to keep.")
   var after: UInt64
 
-  mutating func run() async throws {
-    try await exiting {
-      try await changing(data) { log in
+  func run() throws {
+    let after = after
+    try exiting {
+      try changing(data) { log in
         try await log.truncate(after: after)
         StandardError.line("the log ends at entry \(log.appendedIndex)")
       }
@@ -44,26 +46,30 @@ struct Truncate: AsyncParsableCommand {
 
 /// Opens a log that is there, changes it, and closes it.
 private func changing(
-  _ data: DataOptions, _ change: (SegmentedLog) async throws -> Void
-) async throws {
+  _ data: DataOptions, _ change: @escaping @Sendable (SegmentedLog) async throws -> Void
+) throws -> ExitStatus {
   var options = LogOptions()
   options.createsIfMissing = false
   let log = try SegmentedLog.open(data.path, options: options)
   log.reportRecovery()
   do {
-    try await change(log)
+    try blocking { try await change(log) }
+  } catch let error as LogError where error.code == .outOfRange || error.code == .compacted {
+    let held = log.held
+    try? blocking { try await log.close() }
+    throw Failure(.noLog, "\(error.message); \(data.path) holds \(held)")
   } catch {
-    try? await log.close()
+    try? blocking { try await log.close() }
     throw error
   }
-  try await log.close()
+  try blocking { try await log.close() }
+  return .clean
 }
 
 extension SegmentedLog {
-  /// Says what opening found; that there was no log yet is no news.
-  func reportRecovery() {
-    for finding in findings where finding.verdict != .unborn {
-      StandardError.line("recovered: \(finding)")
-    }
+  /// The entries that there are, in words.
+  fileprivate var held: String {
+    let (first, last) = (firstIndex, appendedIndex)
+    return last < first ? "no entries, the next is \(first)" : "entries \(first)-\(last)"
   }
 }

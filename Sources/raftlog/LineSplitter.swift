@@ -29,7 +29,7 @@ struct LineSplitter {
 
   init(limit: Int) { self.limit = limit }
 
-  /// The lines that `chunk` completes. A line over the limit is kept back, and thrown by `check`.
+  /// The lines that `chunk` completes, up to one that is over the limit.
   mutating func lines(in chunk: Bytes) -> (lines: [Bytes], error: LineTooLong?) {
     var lines: [Bytes] = []
     var start = 0

@@ -1,9 +1,13 @@
 // raftlog: a durable log from the command line.
+//
+// What must always hold: the main thread is nobody's but the command's. It may block, and no task
+// ever waits for it: acknowledgements are printed while it waits for input, on one processor too.
 
 import ArgumentParser
+import ProgramSupport
 
 @main
-struct Raftlog: AsyncParsableCommand {
+struct Raftlog: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "raftlog",
     abstract: "A durable, append-only log in a directory.",
@@ -12,12 +16,21 @@ struct Raftlog: AsyncParsableCommand {
       group's; 5 I/O error; 6 locked by another process; 7 disk full; 64 usage; 65 bad input; \
       66 no such log or index.
       """,
-    version: "0.1.0",
+    version: Program.version,
     subcommands: [Append.self, Read.self, Compact.self, Truncate.self])
+
+  static func main() {
+    StandardStreams.prepare()
+    main(nil)
+  }
 }
 
 /// The option that every command has.
 struct DataOptions: ParsableArguments {
   @Option(name: .customLong("data"), help: "The log's directory.")
   var path: String
+
+  func validate() throws {
+    if path.isEmpty { throw ValidationError("--data is empty: name a directory.") }
+  }
 }

@@ -1,20 +1,15 @@
 // raftlog read: entries to standard output, without a lock.
+//
+// What must always hold: what is printed was verified; what is left out is said, or told by the
+// status.
 
 import ArgumentParser
-import ByteBuffers
 import LogFormat
+import ProgramSupport
 import Recovery
 import StorageIO
 
-#if canImport(Darwin)
-  import Darwin
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Glibc
-#endif
-
-struct Read: AsyncParsableCommand {
+struct Read: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Prints entries, a payload a line.",
     discussion: """
@@ -23,12 +18,7 @@ struct Read: AsyncParsableCommand {
       """)
 
   @OptionGroup var data: DataOptions
-
-  @Option(help: "The first index to print.")
-  var from: UInt64?
-
-  @Option(help: "The last index to print.")
-  var to: UInt64?
+  @OptionGroup var range: RangeOptions
 
   @Flag(help: "Wait for more entries at the end.")
   var follow = false
@@ -36,93 +26,126 @@ struct Read: AsyncParsableCommand {
   @Flag(help: "One JSON object a line: index, term, kind, crc, payload in base64.")
   var json = false
 
-  func validate() throws {
-    if let from, from < 1 { throw ValidationError("--from: indices start at 1.") }
-    if let from, let to, to < from { throw ValidationError("--to is below --from.") }
+  func run() throws {
+    try exiting { try read() }
   }
 
-  mutating func run() async throws {
-    try await exiting { try read() }
-  }
-
-  private func read() throws {
+  private func read() throws -> ExitStatus {
     let directory = try POSIXDirectory(path: data.path)
-    let isLive = try directory.isLocked()
-    let diagnosis = Diagnosis(try DirectoryEvidence.gather(directory, isLive: isLive))
+    let diagnosis = try look(directory)
     if diagnosis.isUnborn {
       throw RecoveryError(.noLog, "\(data.path): there is no log in this directory")
     }
-    let refusal = diagnosis.findings.first { $0.verdict.severity == .refused }
-    if let refusal {
-      StandardError.line("raftlog: \(data.path): \(refusal); \(refusal.verdict.action)")
-      throw ExitStatus.refused
+    if let refusal = diagnosis.findings.first(where: { $0.verdict.severity == .refused }) {
+      throw Failure(.refused, "\(data.path): \(refusal); \(refusal.verdict.action)")
     }
-    for finding in diagnosis.findings { StandardError.line("raftlog: \(finding)") }
-    guard let view = LogView(diagnosis, in: directory) else { throw ExitStatus.lost }
-    if let from, from < view.firstIndex {
-      throw RecoveryError(
-        .compacted,
-        "entry \(from) was compacted away; the log begins at \(view.firstIndex)")
+    for finding in diagnosis.findings where isNews(finding, isLive: diagnosis.evidence.isLive) {
+      StandardError.line("raftlog: \(finding)")
     }
-    if follow {
-      try followEntries(directory, from: from ?? view.firstIndex)
-    } else {
-      try print(view, directory)
+    guard let view = LogView(diagnosis, in: directory) else {
+      throw Failure(
+        .lost,
+        "\(data.path): the manifest is lost; `walinspect salvage` reads what is readable, "
+          + "`walinspect repair` rebuilds it")
     }
+    try check(view)
+    try follow ? printForEver(view, directory) : print(view, directory)
     switch diagnosis.severity {
-    case .damaged: throw ExitStatus.damaged
-    case .lost: throw ExitStatus.lost
-    default: break
+    case .damaged: return .damaged
+    case .lost: return .lost
+    default: return .clean
     }
   }
 
-  /// Prints the log as it was when it was looked at; a live one may be compacted meanwhile.
+  // MARK: Looking
+
+  /// A writer changes files while they are looked at: what seems damaged beside one is looked at so
+  /// often at the most, and is damaged if it still seems so then.
+  private static let looksMax = 5
+
+  private func look(_ directory: POSIXDirectory) throws -> Diagnosis {
+    var look = 1
+    while true {
+      let wasLive = try directory.isLocked()
+      let diagnosis = Diagnosis(try DirectoryEvidence.gather(directory, isLive: wasLive))
+      let isLive = try wasLive || directory.isLocked()
+      if diagnosis.severity <= .mended || !isLive || look == Self.looksMax { return diagnosis }
+      look += 1
+      Pause.milliseconds(20)
+    }
+  }
+
+  /// What a reader has to know. What opening will tidy up is no part of the log, and beside a writer
+  /// what is not finished yet is the writer's business.
+  private func isNews(_ finding: Finding, isLive: Bool) -> Bool {
+    finding.verdict.severity >= .damaged || (!isLive && finding.verdict != .leftover)
+  }
+
+  /// Refuses a range that begins, or lies, before the first entry.
+  private func check(_ view: LogView) throws {
+    let first = view.firstIndex
+    guard let missing = [range.from, range.to].compactMap({ $0 }).first(where: { $0 < first })
+    else { return }
+    throw RecoveryError(
+      .compacted, "\(data.path): entry \(missing) was compacted away; the log begins at \(first)")
+  }
+
+  // MARK: Printing
+
+  /// Prints the log as it was when it was looked at.
   private func print(_ view: LogView, _ directory: POSIXDirectory) throws {
-    var printer = EntryPrinter(json: json)
-    defer { printer.flush() }
-    try view.replay(from: from ?? 1, to: to ?? .max) { entries in
-      for entry in entries { printer.print(entry) }
-      return true
+    var output = Output.standard
+    var next = max(range.from ?? 1, view.firstIndex)
+    do {
+      try view.replay(from: next, to: range.to ?? .max) { entries in
+        for entry in entries { try print(entry, to: &output) }
+        next = entries.last!.index + 1
+        return true
+      }
+    } catch let error as RecoveryError {
+      try output.flush()
+      throw try compaction(of: next, behind: error, directory) ?? error
     }
+    try output.flush()
   }
 
-  private func followEntries(_ directory: POSIXDirectory, from: UInt64) throws {
-    var follower = LogFollower(directory, from: from)
-    var printer = EntryPrinter(json: json)
-    var isDone = false
-    while !isDone {
-      let changed = try follower.poll(
-        onTruncation: { StandardError.line("raftlog: the log was truncated after entry \($0)") },
-        into: { entries in
-          for entry in entries where entry.index <= to ?? .max { printer.print(entry) }
-          isDone = entries.last!.index >= to ?? .max
-          return !isDone
+  /// Whether a file is not there because its entries were compacted away in the meantime.
+  private func compaction(
+    of next: LogIndex, behind error: RecoveryError, _ directory: POSIXDirectory
+  ) throws -> RecoveryError? {
+    guard error.storageError?.isNotFound == true,
+      let first = LogView(try look(directory), in: directory)?.firstIndex, first > next
+    else { return nil }
+    return RecoveryError(
+      .compacted,
+      "\(data.path): entries \(Wording.indices(next, first - 1)) were compacted away while the log "
+        + "was read; it begins at \(first)")
+  }
+
+  private func printForEver(_ view: LogView, _ directory: POSIXDirectory) throws {
+    var output = Output.standard
+    let last = range.to ?? .max
+    var stream = EntryStream(
+      directory, from: range.from ?? view.firstIndex, last: view.lastIndex,
+      tell: { StandardError.line("raftlog: \($0)") })
+    do {
+      try stream.run(
+        settled: { try output.flush() },
+        pass: { entries in
+          for entry in entries where entry.index <= last { try print(entry, to: &output) }
+          return entries.last!.index < last
         })
-      printer.flush()
-      // Another process writes the files, and the seam has no way to be told: look again soon.
-      if !changed && !isDone { usleep(20_000) }
+    } catch let error as RecoveryError {
+      try output.flush()
+      throw error
     }
   }
-}
 
-/// Writes entries in the form that was asked for.
-struct EntryPrinter: ~Copyable {
-  private let json: Bool
-  private var output = StandardOutput()
-
-  init(json: Bool) { self.json = json }
-
-  mutating func print(_ entry: Entry) {
+  private func print(_ entry: Entry, to output: inout Output) throws(OutputError) {
     if json {
-      output.write(
-        "{\"format\":\"raftlog.entry/1\",\"index\":\(entry.index),\"term\":\(entry.term),"
-          + "\"kind\":\"\(entry.kind)\",\"crc\":\"\(Hex.string(entry.checksum))\",\"payload\":\""
-          + Base64.string(entry.payload) + "\"}")
+      try output.line(JSONWriter(format: "raftlog.entry/1", entry: entry))
     } else {
-      output.write(entry.payload.span)
+      try output.line(entry.payload)
     }
-    output.byte(10)
   }
-
-  mutating func flush() { output.flush() }
 }

@@ -4,6 +4,7 @@
 // --apply` takes the lock.
 
 import ArgumentParser
+import ProgramSupport
 
 @main
 struct Walinspect: ParsableCommand {
@@ -18,8 +19,14 @@ struct Walinspect: ParsableCommand {
       Exit status of `verify`: 0 clean; 1 opening mends it; 2 damaged; 3 something is lost; 4 \
       unsupported or foreign; 5 I/O error. Everywhere: 64 usage, 66 no log there.
       """,
+    version: Program.version,
     subcommands: [
       List.self, Stat.self, Terms.self, Dump.self, Verify.self, Explain.self, Diff.self,
       Follow.self, Salvage.self, Repair.self,
     ])
+
+  static func main() {
+    StandardStreams.prepare()
+    main(nil)
+  }
 }

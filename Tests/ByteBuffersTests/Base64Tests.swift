@@ -12,4 +12,12 @@ struct Base64Tests {
     for (text, encoded) in vectors { #expect(Base64.string(Bytes(text)) == encoded) }
     #expect(Base64.string([0xFB, 0xEF, 0xFF, 0x00]) == "++//AA==")
   }
+
+  @Test func digitsAreAppended() {
+    var text = Array("before ".utf8)
+    Base64.append(Bytes("fo").span, to: &text)
+    Base64.append(Bytes().span, to: &text)
+    Base64.append(Bytes("foo").span, to: &text)
+    #expect(String(decoding: text, as: UTF8.self) == "before Zm8=Zm9v")
+  }
 }

@@ -236,8 +236,8 @@ private func small(_ change: (inout EngineOptions) -> Void = { _ in }) -> LogOpt
     }
     #expect(error?.code == .notALogDirectory)
     #expect(try other.open("thesis.txt", .read).read(100, at: 0).text == "years of work")
-    // Nothing but the lock file was made.
-    #expect(try other.list().map(\.name).sorted() == ["LOCK", "thesis.txt"])
+    // Nothing was made, not even a lock file.
+    #expect(try other.list().map(\.name) == ["thesis.txt"])
   }
 
   @Test func aMissingLogIsNotMadeUnasked() throws {
@@ -262,6 +262,12 @@ private func small(_ change: (inout EngineOptions) -> Void = { _ in }) -> LogOpt
       try SegmentedLog.open(directory.path, options: options)
     }
     #expect(error?.code == .foreign)
+    // A copy of the log without its lock file does not get one either.
+    let copy = try POSIXDirectory(path: directory.path)
+    try copy.remove("LOCK")
+    let files = try copy.list()
+    #expect(throws: LogError.self) { try SegmentedLog.open(directory.path, options: options) }
+    #expect(try copy.list() == files)
   }
 
   @Test func anEntryOverTheLimitIsRefusedWhole() async throws {

@@ -4,15 +4,7 @@
 // standard error, on a terminal only, and leaves nothing behind.
 
 import ArgumentParser
-import SystemPackage
-
-#if canImport(Darwin)
-  import Darwin
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Glibc
-#endif
+import ProgramSupport
 
 struct Column {
   enum Alignment {
@@ -39,7 +31,7 @@ struct Column {
 protocol Reportable {
   static var columns: [Column] { get }
   var cells: [String] { get }
-  func write(to line: inout JSONLine)
+  func write(to line: inout JSONWriter)
 }
 
 struct Report {
@@ -59,9 +51,9 @@ struct Report {
   func row<Row: Reportable>(_ row: Row) throws {
     StandardError.progress("")
     if json {
-      var line = JSONLine(format: Self.format)
+      var line = JSONWriter(format: Self.format)
       row.write(to: &line)
-      try StandardOutput.line(line.text)
+      try StandardOutput.line(line)
     } else {
       try show(zip(Row.columns, row.cells).map { $0.padded($1) })
     }
@@ -77,10 +69,10 @@ struct Report {
   func finish(_ machine: MachineUse) throws {
     StandardError.progress("")
     if json {
-      var line = JSONLine(format: Self.format)
+      var line = JSONWriter(format: Self.format)
       line.field("part", "machine")
       line.field(machine)
-      try StandardOutput.line(line.text)
+      try StandardOutput.line(line)
       return
     }
     try StandardOutput.line(Self.legend)
@@ -94,11 +86,11 @@ struct Report {
       return "This system does not say how much of the machine others used."
     }
     let processors =
-      "Others used \(Text.decimal(others, 2)) processors meanwhile (the kernel on nobody's account "
-      + "included), the hypervisor \(Text.decimal(stolen, 2))"
+      "Others used \(Wording.decimal(others, 2)) processors meanwhile (the kernel on nobody's account "
+      + "included), the hypervisor \(Wording.decimal(stolen, 2))"
     guard let written = machine.othersWrittenBytesPerSecond else { return processors + "." }
     return processors
-      + ";\nothers wrote \(Text.decimal(written / 1e6, 1)) MB a second to this disk."
+      + ";\nothers wrote \(Wording.decimal(written / 1e6, 1)) MB a second to this disk."
   }
 
   private static let legend = """
@@ -113,34 +105,26 @@ struct Report {
 }
 
 enum StandardOutput {
-  static func line(_ text: String) throws {
-    do {
-      try FileDescriptor.standardOutput.writeAll((text + "\n").utf8)
-    } catch {
-      throw OutputError(reason: "\(error)")
-    }
+  /// A line that is printed at once.
+  static func line(_ text: String) throws(OutputError) {
+    var output = Output.standard
+    try output.line(text)
+    try output.flush()
+  }
+
+  static func line(_ json: consuming JSONWriter) throws(OutputError) {
+    var output = Output.standard
+    try output.line(json)
+    try output.flush()
   }
 }
 
-/// Nobody takes what is printed any more; there is no point in measuring on.
-struct OutputError: Error, CustomStringConvertible {
-  let reason: String
-  var description: String { "cannot write to standard output: \(reason)" }
-}
-
-enum StandardError {
-  private static let isTerminal = isatty(STDERR_FILENO) == 1
-
-  static func line(_ text: String) { write(text + "\n") }
-
-  /// Replaces the line that the terminal shows; nothing where there is no terminal.
-  static func progress(_ text: String) {
-    if isTerminal { write("\r\u{1B}[K" + text) }
-  }
-
-  private static func write(_ text: String) {
-    // Where standard error is gone there is nobody left to tell.
-    _ = try? FileDescriptor.standardError.writeAll(text.utf8)
+extension JSONWriter {
+  /// What others used of the machine.
+  mutating func field(_ machine: MachineUse) {
+    field("others_cores", machine.othersCores, places: 3)
+    field("stolen_cores", machine.stolenCores, places: 3)
+    field("others_written_bytes_per_second", machine.othersWrittenBytesPerSecond, places: 0)
   }
 }
 
@@ -151,6 +135,8 @@ func exiting(_ body: () throws -> Void) throws {
   } catch {
     Interruption.stopIfUnderWay()
     StandardError.progress("")
+    // Nobody takes what is printed any more; there is no point in measuring on.
+    if let error = error as? OutputError, error.isAbandoned { Program.endAbandoned() }
     StandardError.line("logbench: \(error)")
     throw ExitCode.failure
   }

@@ -2,6 +2,7 @@
 //
 // What must always hold: there is one at a time, and it does not outlive its parent's interruption.
 
+import ProgramSupport
 import Synchronization
 import SystemPackage
 

@@ -3,6 +3,7 @@
 // What must always hold: it is new, so nothing in it is anybody else's; it is gone when the program
 // ends, whether it ends by itself or is interrupted.
 
+import ProgramSupport
 import StorageIO
 import Synchronization
 import SystemPackage
@@ -66,8 +67,6 @@ final class Workspace: Sendable {
   /// From now on an interrupted program removes the workspace before it ends. To be called before
   /// other threads are started: they must not take the signals themselves.
   func removeWhenInterrupted() {
-    // A reader that went away is a failed write, not the end on the spot.
-    _ = signal(SIGPIPE, SIG_IGN)
     let signals = SignalSet.ending
     signals.block()
     // Without the thread there is no clean end, but there is one: signals are taken as usual.
@@ -97,42 +96,6 @@ enum Interruption {
   /// nobody's concern any more.
   static func stopIfUnderWay() {
     while isUnderWay.load(ordering: .acquiring) { pause() }
-  }
-}
-
-/// The signals that ask a program to end.
-@safe
-struct SignalSet: @unchecked Sendable {
-  private var set = sigset_t()
-
-  static let ending = SignalSet([SIGINT, SIGTERM, SIGHUP])
-  static let none = SignalSet([])
-
-  private init(_ signals: [Int32]) {
-    unsafe sigemptyset(&set)
-    for signal in signals { unsafe sigaddset(&set, signal) }
-  }
-
-  func block() { change(SIG_BLOCK) }
-  func unblock() { change(SIG_UNBLOCK) }
-
-  private func change(_ how: Int32) {
-    var set = set
-    unsafe pthread_sigmask(how, &set, nil)
-  }
-
-  /// Waits for one of them, all of which are blocked.
-  func wait() -> Int32 {
-    var set = set
-    var signal: Int32 = 0
-    while unsafe sigwait(&set, &signal) != 0 {}
-    return signal
-  }
-
-  /// Lets `body` use the set as the system knows it.
-  func withSet<T>(_ body: (inout sigset_t) -> T) -> T {
-    var set = set
-    return body(&set)
   }
 }
 

@@ -6,6 +6,7 @@
 
 import ByteBuffers
 import LogStorage
+import ProgramSupport
 import Synchronization
 
 /// What is appended, and by whom.
@@ -29,7 +30,7 @@ struct AppendCell {
     + [1, 16, 64].map { AppendCell(recordBytes: 1 << 10, appenders: .tasks($0)) }
 
   var name: String {
-    let size = Text.bytes(recordBytes)
+    let size = Wording.bytes(recordBytes)
     return switch appenders {
     case .one(let records): "\(size) x \(records)"
     case .threads(let count): "\(size), \(count) thread\(count == 1 ? "" : "s")"
@@ -285,15 +286,15 @@ extension AppendResult: Reportable {
 
   var cells: [String] {
     [
-      cell.name, Text.decimal(recordsPerSecond, 0), Text.decimal(syncsPerSecond, 0),
-      Text.decimal(probe.syncsPerSecond, 0), Text.decimal(Samples.median(ratios), 2),
-      Text.range(ratios, 2), Text.decimal(Double(latencies.percentile(50)) / 1e3, 0),
-      Text.decimal(Double(latencies.percentile(99)) / 1e3, 0),
-      Text.decimal(processorPerRecord / 1e3, 2), Text.decimal(Double(peakBytes) / 1e6, 1),
+      cell.name, Wording.decimal(recordsPerSecond, 0), Wording.decimal(syncsPerSecond, 0),
+      Wording.decimal(probe.syncsPerSecond, 0), Wording.decimal(Samples.median(ratios), 2),
+      Text.range(ratios, 2), Wording.decimal(Double(latencies.percentile(50)) / 1e3, 0),
+      Wording.decimal(Double(latencies.percentile(99)) / 1e3, 0),
+      Wording.decimal(processorPerRecord / 1e3, 2), Wording.decimal(Double(peakBytes) / 1e6, 1),
     ]
   }
 
-  func write(to line: inout JSONLine) {
+  func write(to line: inout JSONWriter) {
     line.field("part", "append")
     line.field("cell", cell.name)
     line.field("record_bytes", cell.recordBytes)

@@ -6,6 +6,7 @@
 
 import LogFormat
 import LogStorage
+import ProgramSupport
 import StorageIO
 
 struct OpenBench {
@@ -40,7 +41,7 @@ struct OpenBench {
       path: path, options: options, filler: filler, tailBytes: tailBytes,
       entriesMax: LogIndex(bytes / (1 << 10)))
     for round in 1...rounds {
-      report.progress("open, \(Text.bytes(bytes)): round \(round) of \(rounds)")
+      report.progress("open, \(Wording.bytes(bytes)): round \(round) of \(rounds)")
       try trial.run()
     }
     workspace.discard("open")
@@ -144,12 +145,13 @@ extension OpenResult: Reportable {
 
   var cells: [String] {
     [
-      "after \(stop), \(Text.bytes(fileBytes))", "\(segments)", Text.decimal(nanoseconds / 1e6, 1),
-      Text.range(opens.map { $0 / 1e6 }, 1), ratio.map { Text.decimal($0, 2) } ?? "",
+      "after \(stop), \(Wording.bytes(fileBytes))", "\(segments)",
+      Wording.decimal(nanoseconds / 1e6, 1),
+      Text.range(opens.map { $0 / 1e6 }, 1), ratio.map { Wording.decimal($0, 2) } ?? "",
     ]
   }
 
-  func write(to line: inout JSONLine) {
+  func write(to line: inout JSONWriter) {
     line.field("part", "open")
     line.field("cell", "after \(stop)")
     line.field("file_bytes", fileBytes)

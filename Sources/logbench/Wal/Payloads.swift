@@ -5,6 +5,7 @@
 
 import ByteBuffers
 import LogStorage
+import ProgramSupport
 
 enum Payloads {
   static func noise(count: Int, bytes: Int) -> [Bytes] {

@@ -7,6 +7,7 @@ import ArgumentParser
 import ByteBuffers
 import LogFormat
 import LogStorage
+import ProgramSupport
 import Recovery
 import StorageIO
 
@@ -142,7 +143,8 @@ struct ReplayResult {
     let share = Samples.median(cachedShares)
     let isAsAsked = cache == .cold ? share < 0.01 : share > 0.99
     return isAsAsked
-      ? "\(cache), \(Text.bytes(logBytes))" : "\(cache), \(Text.decimal(share * 100, 0))% cached"
+      ? "\(cache), \(Wording.bytes(logBytes))"
+      : "\(cache), \(Wording.decimal(share * 100, 0))% cached"
   }
 
   private func median(_ value: (Replay) -> Double) -> Double {
@@ -176,14 +178,14 @@ extension ReplayResult: Reportable {
 
   var cells: [String] {
     [
-      name, Text.decimal(payloadSpeed, 0),
-      Text.decimal(logSpeed, 0), Text.decimal(probeSpeed, 0),
-      Text.decimal(Samples.median(ratios), 2), Text.range(ratios, 2),
-      Text.decimal(processorPerKibibyte / 1e3, 2), Text.decimal(Double(peakBytes) / 1e6, 1),
+      name, Wording.decimal(payloadSpeed, 0),
+      Wording.decimal(logSpeed, 0), Wording.decimal(probeSpeed, 0),
+      Wording.decimal(Samples.median(ratios), 2), Text.range(ratios, 2),
+      Wording.decimal(processorPerKibibyte / 1e3, 2), Wording.decimal(Double(peakBytes) / 1e6, 1),
     ]
   }
 
-  func write(to line: inout JSONLine) {
+  func write(to line: inout JSONWriter) {
     line.field("part", "replay")
     line.field("cell", cache.rawValue)
     line.field("entries", replays.first?.entries ?? 0)

@@ -1,8 +1,8 @@
 // logbench wal: appending, replaying and opening, each cell beside its raw probe.
 
 import ArgumentParser
-import LogFormat
 import LogStorage
+import ProgramSupport
 
 struct Wal: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -109,16 +109,4 @@ struct Wal: ParsableCommand {
 /// The parts of the measurement.
 enum Part: String, ExpressibleByArgument, CaseIterable {
   case append, replay, open
-}
-
-enum CodecChoice: String, ExpressibleByArgument, CaseIterable {
-  case auto, none, lz4
-
-  var compression: Compression {
-    switch self {
-    case .auto: .automatic
-    case .none: .none
-    case .lz4: .lz4
-    }
-  }
 }

@@ -5,6 +5,7 @@
 
 import ArgumentParser
 import LogFormat
+import ProgramSupport
 import Recovery
 
 struct Diff: InspectCommand {

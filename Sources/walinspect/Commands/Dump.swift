@@ -3,6 +3,7 @@
 import ArgumentParser
 import ByteBuffers
 import LogFormat
+import ProgramSupport
 import Recovery
 import StorageIO
 

@@ -1,6 +1,7 @@
 // walinspect explain: for every finding the row of the table that fired, why, and where.
 
 import ArgumentParser
+import ProgramSupport
 import Recovery
 
 struct Explain: InspectCommand {

@@ -1,5 +1,6 @@
 // FindingReport: a finding in full, as text and as JSON.
 
+import ProgramSupport
 import Recovery
 
 struct FindingReport {

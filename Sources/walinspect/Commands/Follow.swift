@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import LogFormat
+import ProgramSupport
 import Recovery
 
 struct Follow: InspectCommand {
@@ -18,12 +19,8 @@ struct Follow: InspectCommand {
   var from: UInt64?
 
   func validate() throws {
-    if let from, from < 1 { throw ValidationError("--from: indices start at 1.") }
+    if from == 0 { throw ValidationError("--from 0: indices start at 1.") }
   }
-
-  /// How long a new entry may go unnoticed. No file system tells of another process's writes into
-  /// space that was prepared, so there is nothing to wait on but time.
-  private static let intervalMilliseconds: Int32 = 20
 
   func inspect(_ output: inout Output) throws -> ExitStatus {
     let inspection = try Inspection(subject.path)
@@ -36,17 +33,16 @@ struct Follow: InspectCommand {
     for finding in inspection.findings where finding.verdict.severity >= .damaged {
       Output.complain("\(finding)")
     }
-    var follower = LogFollower(inspection.directory, from: from ?? view.lastIndex + 1)
-    while true {
-      let changed = try follower.poll(
-        onTruncation: { Output.complain("the log was truncated after entry \($0)") },
-        into: { entries in
-          for entry in entries { try print(entry, to: &output) }
-          return true
-        })
-      try output.flush()
-      if !changed { Pause.milliseconds(Self.intervalMilliseconds) }
-    }
+    var stream = EntryStream(
+      inspection.directory, from: from ?? view.lastIndex + 1, last: view.lastIndex,
+      tell: Output.complain)
+    try stream.run(
+      settled: { try output.flush() },
+      pass: { entries in
+        for entry in entries { try print(entry, to: &output) }
+        return true
+      })
+    return .clean
   }
 
   private func print(_ entry: Entry, to output: inout Output) throws {

@@ -14,23 +14,3 @@ struct IndexRange: ExpressibleByArgument {
     indices = first...last
   }
 }
-
-/// Which entries a command is about.
-struct RangeOptions: ParsableArguments {
-  @Option(help: "The first index.")
-  var from: UInt64?
-
-  @Option(help: "The last index.")
-  var to: UInt64?
-
-  /// The indices that were asked for; everything without an option.
-  var indices: ClosedRange<LogIndex> { (from ?? 1)...(to ?? .max) }
-
-  /// True when there is a limit at all.
-  var isLimited: Bool { from != nil || to != nil }
-
-  func validate() throws {
-    if let from, from < 1 { throw ValidationError("--from: indices start at 1.") }
-    if let to, to < from ?? 1 { throw ValidationError("--to is below --from.") }
-  }
-}

@@ -1,6 +1,7 @@
 // InspectCommand: what every command has in common: its path, its output, and how it ends.
 
 import ArgumentParser
+import ProgramSupport
 
 /// What every command takes.
 struct SubjectOptions: ParsableArguments {
@@ -9,6 +10,12 @@ struct SubjectOptions: ParsableArguments {
 
   @Flag(help: "Print JSON: one object a line, each with a `format` field.")
   var json = false
+
+  func validate() throws {
+    if path.isEmpty {
+      throw ValidationError("PATH is empty: name the directory of a log, or one segment file.")
+    }
+  }
 }
 
 /// A command that prints to standard output and ends with a status.
@@ -23,14 +30,16 @@ extension InspectCommand {
     do {
       status = try inspect(&output)
       try output.flush()
+    } catch let error as OutputError where error.isAbandoned {
+      Program.endAbandoned()
     } catch {
       let failure = Failure(error)
       // What was found before the failure is still true; if it cannot be printed, that is the
       // lesser failure.
       try? output.flush()
       Output.complain(failure.message)
-      throw ExitCode(failure.status.rawValue)
+      throw ExitCode(failure.status)
     }
-    if status != .clean { throw ExitCode(status.rawValue) }
+    if status != .clean { throw ExitCode(status) }
   }
 }

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import LogFormat
+import ProgramSupport
 import Recovery
 
 struct List: InspectCommand {

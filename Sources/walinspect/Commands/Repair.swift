@@ -5,6 +5,7 @@
 
 import ArgumentParser
 import LogFormat
+import ProgramSupport
 import Recovery
 import StorageIO
 
@@ -40,6 +41,8 @@ struct Repair: InspectCommand {
       try show(try plan(look), to: &output)
       return .clean
     }
+    // What no repair here can mend is left as it is: without even a lock file.
+    if !look.isLive { _ = try plan(look) }
     let lock = try Self.lock(look.directory)
     defer { lock.release() }
     // What was seen before the lock was taken may be out of date.

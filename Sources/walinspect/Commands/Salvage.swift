@@ -4,6 +4,7 @@
 
 import ArgumentParser
 import LogFormat
+import ProgramSupport
 import Recovery
 import StorageIO
 import SystemPackage

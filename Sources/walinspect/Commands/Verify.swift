@@ -1,6 +1,7 @@
 // walinspect verify: reads every byte and says in one line, and one number, what it is worth.
 
 import ArgumentParser
+import ProgramSupport
 import Recovery
 
 struct Verify: InspectCommand {

@@ -1,6 +1,7 @@
 // DiskStep in words: what a repair is about to do, for the person who has to agree.
 
 import ByteBuffers
+import ProgramSupport
 import StorageIO
 
 extension DiskStep {

@@ -4,9 +4,18 @@
 // damage. A finding of damage beside a live writer counts only if a second look confirms it.
 
 import LogFormat
+import ProgramSupport
 import Recovery
 import StorageIO
 import SystemPackage
+
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
 
 struct Inspection {
   /// What the user named.
@@ -44,18 +53,9 @@ struct Inspection {
   }
 
   private init(detached path: String, depth: DirectoryEvidence.Depth, label: String) throws {
-    let file = FilePath(path)
-    guard let name = file.lastComponent?.string else {
-      throw Self.noLog(path, "this names no file")
-    }
-    let above = file.removingLastComponent().string
-    let parent: POSIXDirectory
-    do throws(StorageError) {
-      parent = try POSIXDirectory(path: above.isEmpty ? "." : above)
-    } catch {
-      guard error.errno == .notDirectory else { throw error }
-      throw Self.noLog(path, "there is no such file or directory")
-    }
+    let file = try RegularFile(path)
+    let parent = try POSIXDirectory(path: file.directory)
+    let name = file.name
     let segment = try LooseSegment(name, in: parent)
     let directory = try LooseSegment.directory(of: [segment], over: parent, path: parent.path)
     try self.init(
@@ -81,8 +81,33 @@ struct Inspection {
     }
   }
 
-  private static func noLog(_ path: String, _ why: String) -> Failure {
+  fileprivate static func noLog(_ path: String, _ why: String) -> Failure {
     Failure(.noLog, "no log at \(path): \(why); name the directory of a log, or one segment file")
+  }
+}
+
+/// Where a path leads that does not name a directory.
+private struct RegularFile {
+  let directory: String
+  let name: String
+
+  init(_ path: String) throws {
+    guard let resolved = unsafe realpath(path, nil) else {
+      let reason = Errno(rawValue: errno)
+      guard reason == .notDirectory || reason == .noSuchFileOrDirectory else {
+        throw StorageError(.open, path: path, errno: reason)
+      }
+      throw Inspection.noLog(path, "there is no such file or directory")
+    }
+    defer { unsafe free(resolved) }
+    var status = stat()
+    // Opening what is no file may wait for ever.
+    guard unsafe stat(resolved, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      throw Inspection.noLog(path, "this is neither a directory nor a file")
+    }
+    let file = FilePath(unsafe String(cString: resolved))
+    directory = file.removingLastComponent().string
+    name = file.lastComponent?.string ?? ""
   }
 }
 

@@ -5,6 +5,7 @@
 
 import ByteBuffers
 import LogFormat
+import ProgramSupport
 import Recovery
 import StorageIO
 
@@ -149,6 +150,12 @@ extension LooseSegment {
     var end = wholeEnd
     end.index = next - 1
     end.termRuns.removeAll { $0.firstIndex >= next }
+    // A manifest knows the term of every entry. Of those that damage hides nobody does: no other
+    // term than the one before them is certain not to be too high.
+    if end.index > header.previousIndex, end.termRuns.first?.firstIndex != header.firstIndex {
+      end.termRuns.insert(
+        TermRun(firstIndex: header.firstIndex, term: header.previousTerm), at: 0)
+    }
     end.term = end.termRuns.last?.term ?? header.previousTerm
     record.end = end
     return record
@@ -182,7 +189,7 @@ extension LooseSegment {
       writer.fill(0, count: emptySegmentBytes - writer.count)
       contents[empty.fileName] = writer.finish()
     }
-    // No frame names an edit as high as this: the made-up manifest never looks behind the times.
+    // No frame names a higher edit than this: the made-up manifest never looks behind the times.
     let manifest = ManifestImage(state: state, number: Layout.indexMax, room: 0).bytes
     for name in ManifestHeader.names { contents[name] = manifest }
     let vote = VoteFile(

@@ -3,6 +3,8 @@
 // What must always hold: damage is never too small to be seen; a bar has as many cells as it was
 // asked for; every use has a character of its own, so that colour adds nothing but comfort.
 
+import ProgramSupport
+
 /// What a stretch of a file is used for.
 enum Use: Int, CaseIterable, Sendable {
   /// Entries of the log, and what it takes to store them.

@@ -2,12 +2,12 @@
 //
 // What must always hold: nothing that came from a disk reaches a terminal as a control character.
 
-import ByteBuffers
-import LogFormat
+package import ByteBuffers
+package import LogFormat
 
-enum Wording {
+package enum Wording {
   /// Digits in groups of three.
-  static func count(_ value: some BinaryInteger) -> String {
+  package static func count(_ value: some BinaryInteger) -> String {
     let digits = String(value.magnitude)
     var result = value < 0 ? "-" : ""
     for (i, digit) in digits.enumerated() {
@@ -18,33 +18,50 @@ enum Wording {
   }
 
   /// A number of things, in words: one batch, 3 batches.
-  static func count(_ value: some BinaryInteger, _ one: String, _ many: String) -> String {
+  package static func count(_ value: some BinaryInteger, _ one: String, _ many: String) -> String {
     "\(count(value)) \(value == 1 ? one : many)"
   }
 
-  /// Bytes in the largest binary unit of which there is at least one, with one decimal.
-  static func bytes(_ value: Int) -> String {
+  /// Bytes in the largest binary unit of which there is at least one; with one decimal where that is
+  /// not exact. It is rounded down: a file that is not quite full never looks full.
+  package static func bytes(_ value: Int) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
     var unit = 0
-    var scaled = value.magnitude
-    // Tenths are rounded down: a file that is not quite full never looks full.
-    var tenths: UInt = 0
-    while scaled >= 1024, unit + 1 < units.count {
-      tenths = (scaled % 1024) * 10 / 1024
-      scaled /= 1024
+    var whole = value.magnitude
+    var rest: UInt = 0
+    var isExact = true
+    while whole >= 1024, unit + 1 < units.count {
+      isExact = isExact && rest == 0
+      rest = whole % 1024
+      whole /= 1024
       unit += 1
     }
-    return unit == 0 ? "\(value) B" : "\(scaled).\(tenths) \(units[unit])"
+    let sign = value < 0 ? "-" : ""
+    let tenths = isExact && rest == 0 ? "" : ".\(rest * 10 / 1024)"
+    return "\(sign)\(whole)\(tenths) \(units[unit])"
+  }
+
+  /// `value` with `places` digits behind the point; `-` for what is no number that can be shown.
+  package static func decimal(_ value: Double, _ places: Int) -> String {
+    guard value.isFinite, value.magnitude < 1e15 else { return "-" }
+    var scale = 1.0
+    for _ in 0..<places { scale *= 10 }
+    let scaled = Int((value.magnitude * scale).rounded())
+    let sign = value < 0 && scaled > 0 ? "-" : ""
+    guard places > 0 else { return "\(sign)\(scaled)" }
+    let fraction = String(scaled % Int(scale))
+    let zeros = String(repeating: "0", count: places - fraction.count)
+    return "\(sign)\(scaled / Int(scale)).\(zeros)\(fraction)"
   }
 
   /// The indices of a range that may be empty.
-  static func indices(_ first: LogIndex, _ last: LogIndex) -> String {
+  package static func indices(_ first: LogIndex, _ last: LogIndex) -> String {
     if last < first { return "none" }
     return first == last ? "\(first)" : "\(first)-\(last)"
   }
 
   /// `text` in lines of at most `width`, broken behind commas; what has none stays on one line.
-  static func wrapped(_ text: String, width: Int) -> [String] {
+  package static func wrapped(_ text: String, width: Int) -> [String] {
     var lines: [String] = []
     let parts = text.split(separator: ", ", omittingEmptySubsequences: false)
     for (i, part) in parts.enumerated() {
@@ -59,9 +76,9 @@ enum Wording {
   }
 
   /// Bytes as text in which everything that is not printable UTF-8 is escaped.
-  static func escaped(_ bytes: Bytes) -> String { escaped(bytes.array) }
+  package static func escaped(_ bytes: Bytes) -> String { escaped(bytes.array) }
 
-  static func escaped(_ text: String) -> String { escaped(Array(text.utf8), quotes: false) }
+  package static func escaped(_ text: String) -> String { escaped(Array(text.utf8), quotes: false) }
 
   private static func escaped(_ bytes: [UInt8], quotes: Bool = true) -> String {
     var result = ""
@@ -118,16 +135,16 @@ enum Wording {
 
 extension String {
   /// Filled with spaces on the right.
-  func padded(_ width: Int) -> String {
+  package func padded(_ width: Int) -> String {
     self + String(repeating: " ", count: max(0, width - count))
   }
 
   /// Filled with spaces on the left.
-  func leading(_ width: Int) -> String {
+  package func leading(_ width: Int) -> String {
     String(repeating: " ", count: max(0, width - count)) + self
   }
 
-  var withoutTrailingSpaces: String {
+  package var withoutTrailingSpaces: String {
     var text = self
     while text.last == " " { text.removeLast() }
     return text

@@ -11,22 +11,22 @@
 #endif
 
 /// The abilities of the terminal, or of what stands in its place.
-struct Terminal: Sendable {
-  var isTerminal: Bool
+package struct Terminal: Sendable {
+  package var isTerminal: Bool
   /// Columns.
-  var width: Int
-  var hasColour: Bool
+  package var width: Int
+  package var hasColour: Bool
   /// True when characters outside ASCII are shown as what they are.
-  var hasUnicode: Bool
+  package var hasUnicode: Bool
 
   /// What a program that writes into a pipe or a file may assume.
-  static let widthWithoutTerminal = 120
-  static let widthMin = 40
+  private static let widthWithoutTerminal = 120
+  private static let widthMin = 40
 
-  static let output = Terminal(descriptor: STDOUT_FILENO)
-  static let error = Terminal(descriptor: STDERR_FILENO)
+  package static let output = Terminal(descriptor: STDOUT_FILENO)
+  package static let error = Terminal(descriptor: STDERR_FILENO)
 
-  init(isTerminal: Bool, width: Int, hasColour: Bool, hasUnicode: Bool) {
+  package init(isTerminal: Bool, width: Int, hasColour: Bool, hasUnicode: Bool) {
     self.isTerminal = isTerminal
     self.width = width
     self.hasColour = hasColour
@@ -73,7 +73,7 @@ private enum Environment {
 }
 
 /// What a piece of text means; how that is coloured is decided here only.
-enum Tone: Sendable {
+package enum Tone: Sendable {
   case plain, heading, good, warning, bad, faint
 
   /// The parameter of the SGR control sequence (ECMA-48), or nil for plain text.
@@ -91,8 +91,14 @@ enum Tone: Sendable {
 
 extension Terminal {
   /// `text` in the colour of `tone`, where there are colours.
-  func paint(_ text: String, _ tone: Tone) -> String {
+  package func paint(_ text: String, _ tone: Tone) -> String {
     guard hasColour, !text.isEmpty, let parameter = tone.parameter else { return text }
     return "\u{1B}[\(parameter)m\(text)\u{1B}[0m"
+  }
+
+  /// A bar of `width` cells of which the first `full` are full.
+  func bar(_ full: Int, of width: Int) -> String {
+    paint(String(repeating: hasUnicode ? "█" : "#", count: full), .good)
+      + paint(String(repeating: hasUnicode ? "·" : ".", count: width - full), .faint)
   }
 }

@@ -2,14 +2,14 @@
 
 import Dispatch
 import Synchronization
-import SystemPackage
+package import SystemPackage
 
 #if canImport(Darwin)
-  import Darwin
+  package import Darwin
 #elseif canImport(Musl)
-  import Musl
+  package import Musl
 #else
-  import Glibc
+  package import Glibc
 #endif
 
 private final class Work: Sendable {
@@ -18,7 +18,7 @@ private final class Work: Sendable {
 }
 
 /// Starts a thread.
-func startThread(_ body: @escaping @Sendable () -> Void) throws(Errno) -> pthread_t {
+package func startThread(_ body: @escaping @Sendable () -> Void) throws(Errno) -> pthread_t {
   let argument = unsafe Unmanaged.passRetained(Work(body)).toOpaque()
   #if canImport(Darwin)
     var thread: pthread_t?
@@ -48,7 +48,7 @@ func startThread(_ body: @escaping @Sendable () -> Void) throws(Errno) -> pthrea
 }
 
 /// Runs `body` on `count` threads of their own, numbered from 0, and returns when all are done.
-func runThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) throws(Errno) {
+package func runThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) throws(Errno) {
   var threads: [pthread_t] = []
   var failure: Errno?
   for number in 0..<count where failure == nil {
@@ -63,11 +63,13 @@ func runThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) throws(
 }
 
 /// Runs `body` as a task and waits for it on this thread, which must be none of the tasks' own.
-func blocking<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) throws -> T {
-  let outcome = Outcome<T>()
+package func blocking<T: Sendable, E: Error>(
+  _ body: @escaping @Sendable () async throws(E) -> T
+) throws(E) -> T {
+  let outcome = Outcome<T, E>()
   Task.detached {
-    let result: Result<T, any Error>
-    do {
+    let result: Result<T, E>
+    do throws(E) {
       result = .success(try await body())
     } catch {
       result = .failure(error)
@@ -79,7 +81,7 @@ func blocking<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) thr
   return try outcome.value.withLock { $0 }!.get()
 }
 
-private final class Outcome<T: Sendable>: Sendable {
-  let value = Mutex<Result<T, any Error>?>(nil)
+private final class Outcome<T: Sendable, E: Error>: Sendable {
+  let value = Mutex<Result<T, E>?>(nil)
   let isThere = DispatchSemaphore(value: 0)
 }

@@ -8,7 +8,7 @@
   import Glibc
 #endif
 
-enum Pause {
+package enum Pause {
   /// poll(2) on nothing: gives the processor away for so long.
-  static func milliseconds(_ count: Int32) { _ = poll(nil, 0, count) }
+  package static func milliseconds(_ count: Int32) { _ = poll(nil, 0, count) }
 }

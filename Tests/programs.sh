@@ -1,0 +1,537 @@
+#!/usr/bin/env bash
+# Holds raftlog and walinspect to their contract: statuses, words, streams, and what is left behind.
+#
+# RAFTLOG_BIN names the folder with the programs. Ends with a line `N passed, N failed`.
+set -u
+
+bin=$(cd "${RAFTLOG_BIN:?set RAFTLOG_BIN to the folder that holds raftlog and walinspect}" && pwd)
+scratch=$(mktemp -d)
+writer=
+# Only this shell cleans up: a child that ends early would run the trap, too.
+cleanup() {
+  [ "$BASHPID" = "$$" ] || return
+  [ -n "$writer" ] && kill -9 "$writer" 2>/dev/null
+  rm -rf "$scratch"
+}
+trap cleanup EXIT
+cd "$scratch" || exit 1
+exec </dev/null
+unset NO_COLOR COLUMNS LC_ALL LC_CTYPE
+export LANG=C.UTF-8
+
+passed=0
+failed=0
+pass() { passed=$((passed + 1)); }
+# Names the line of this script that was not kept, whatever function found it out.
+fail() { failed=$((failed + 1)); echo "line ${BASH_LINENO[${#BASH_LINENO[@]} - 2]}: $*"; }
+
+# What waits for ever fails.
+limited() { if command -v timeout >/dev/null; then timeout -k 1 10 "$@"; else "$@"; fi; }
+raftlog() { limited "$bin/raftlog" "$@"; }
+walinspect() { limited "$bin/walinspect" "$@"; }
+
+# expect STATUS WORDS COMMAND...: it ends with STATUS, and what it says on standard error matches
+# WORDS; `-` for nothing at all, and nothing for anything.
+expect() {
+  local expected=$1 words=$2 status
+  shift 2
+  "$@" >out 2>err
+  status=$?
+  if [ $status -ne "$expected" ]; then
+    fail "$*: status $status, not $expected: $(head -n 2 err)"
+  elif [ "$words" = - ] && [ -s err ]; then
+    fail "$*: says '$(head -n 2 err)'"
+  elif [ "$words" != - ] && [ -n "$words" ] && ! grep -qE -e "$words" err; then
+    fail "$*: says '$(head -n 2 err)', and not '$words'"
+  else
+    pass
+  fi
+}
+
+# The last command printed this, a line an argument, and nothing else.
+printed() {
+  if [ $# -eq 0 ]; then : >wanted; else printf '%s\n' "$@" >wanted; fi
+  if cmp -s wanted out; then pass; else fail "printed '$(head -n 3 out)', and not '$*'"; fi
+}
+
+# The last command printed what this file holds.
+printed_file() { if cmp -s "$1" out; then pass; else fail "printed '$(head -n 3 out)'"; fi; }
+
+# has FILE PATTERN: the file has a line that matches.
+has() { if grep -qE -e "$2" "$1"; then pass; else fail "no '$2' in '$(tail -n 3 "$1")'"; fi; }
+
+# The last command printed a line that matches.
+shows() { has out "$1"; }
+
+# The last line that the last command printed matches.
+ends_with() { if tail -n 1 out | grep -qE -e "$1"; then pass; else fail "ends '$(tail -n 1 out)'"; fi; }
+
+# A condition of test(1).
+holds() { if [ "$@" ]; then pass; else fail "not so: $*"; fi; }
+
+# append DIR LINE...: a log with these lines more.
+append() { local data=$1; shift; printf '%s\n' "$@" | raftlog append --data "$data" 2>/dev/null; }
+
+# Everything that can be seen of a directory's files.
+picture() { (cd "$1" && find . -type f -exec cksum {} + | sort -k 3); }
+
+# start DIR OPTION...: a writer that lives. Lines go to descriptor 8, acknowledgements come from 7.
+start() {
+  rm -f in acks
+  mkfifo in acks
+  "$bin/raftlog" append --data "$@" --acks <in >acks 2>live.err &
+  writer=$!
+  exec 8>in 7<acks
+}
+# send LINE...: sends lines, and waits until the last of them is acknowledged.
+send() {
+  local ack line
+  for line in "$@"; do
+    echo "$line" >&8
+    read -r -t 20 ack <&7 || { fail "no acknowledgement of '$line'"; return; }
+  done
+}
+# Waits until the writer has ended, and keeps its status. One that goes on for ever fails.
+finish() {
+  local end=$((SECONDS + 20))
+  while kill -0 "$writer" 2>/dev/null; do
+    if [ $SECONDS -ge $end ]; then kill -9 "$writer"; fi
+    read -rt 0.01 <> <(:)
+  done
+  wait "$writer" 2>/dev/null
+  ended=$?
+  writer=
+  exec 8>&- 7<&-
+}
+stop_here() { kill -9 "$writer"; finish; }
+
+# CRC32C of what a header's checksum covers, and its place: bytes 12 to 512, at byte 8.
+crc32c() {
+  local crc=$((0xFFFFFFFF)) byte i
+  for byte in $(od -An -v -tu1 -j 12 -N 500 "$1"); do
+    crc=$((crc ^ byte))
+    for i in 1 2 3 4 5 6 7 8; do crc=$(((crc >> 1) ^ (0x82F63B78 & -(crc & 1)))); done
+  done
+  echo $((crc ^ 0xFFFFFFFF))
+}
+stored_crc() { od -An -tu1 -j 8 -N 4 "$1" | awk '{ printf "%.0f\n", $1 + 256 * ($2 + 256 * ($3 + 256 * $4)) }'; }
+poke() { printf "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none; }
+# Says that the file was written by a program of version 2, checksum and all.
+make_newer() {
+  local crc
+  poke "$1" 12 '\2\0'
+  crc=$(crc32c "$1")
+  poke "$1" 8 "$(printf '\\x%02x\\x%02x\\x%02x\\x%02x' $((crc & 255)) $((crc >> 8 & 255)) \
+    $((crc >> 16 & 255)) $((crc >> 24 & 255)))"
+}
+
+echo "== usage"
+expect 0 - raftlog --version
+holds "$(cat out)" = "$("$bin/walinspect" --version)"
+expect 64 bogus raftlog bogus
+expect 64 --data raftlog append
+expect 64 --data raftlog append --data
+expect 64 empty raftlog append --data ''
+expect 64 extra raftlog append --data new extra
+expect 64 'auto.*none.*lz4' raftlog append --data new --codec zip
+expect 64 'always.*interval.*never' raftlog append --data new --sync often
+expect 64 --segment-bytes raftlog append --data new --segment-bytes x
+expect 64 '--segment-bytes takes 16384 to' raftlog append --data new --segment-bytes 16383
+expect 64 '--max-entry-bytes takes 1 to' raftlog append --data new --max-entry-bytes 0
+expect 64 '--max-entry-bytes takes 1 to' raftlog append --data new --max-entry-bytes 67108865
+expect 64 'start at 1' raftlog read --data new --from 0
+expect 64 'start at 1' raftlog read --data new --to 0
+expect 64 '--to 2 is below --from 5' raftlog read --data new --from 5 --to 2
+expect 64 --from raftlog read --data new --from 18446744073709551616
+expect 64 --through raftlog compact --data new
+expect 64 --after raftlog truncate --data new --after x
+expect 64 bogus walinspect bogus
+expect 64 bogus walinspect ls --bogus new
+for command in ls stat terms dump verify explain follow repair; do
+  expect 64 path walinspect "$command"
+  expect 64 empty walinspect "$command" ''
+done
+expect 64 to walinspect salvage new
+expect 64 '<b>' walinspect diff new
+expect 64 'start at 1' walinspect follow new --from 0
+expect 64 'below' walinspect dump new --from 5 --to 2
+expect 64 accept-loss walinspect repair new --accept-loss 5-2
+holds ! -e new
+
+echo "== no log there"
+mkdir empty foreign
+echo work >foreign/thesis.txt
+echo text >file
+mkfifo pipe
+ln -s loop loop
+for path in nowhere empty foreign file file/below pipe; do
+  expect 66 "$path" raftlog read --data "$path"
+  expect 66 "$path" raftlog compact --data "$path" --through 1
+  expect 66 "$path" raftlog truncate --data "$path" --after 1
+  for command in ls stat terms dump explain follow 'salvage --to -' repair 'repair --apply'; do
+    # shellcheck disable=SC2086
+    expect 66 "no log at.*name the directory" walinspect $command "$path"
+  done
+  expect 66 'no log' walinspect verify "$path"
+  ends_with '^verdict: no log$'
+  expect 66 'no log' walinspect verify --json "$path"
+  ends_with '^\{"format":"walinspect.verify/1","type":"verdict".*"status":66'
+  expect 66 'no log' walinspect diff "$path" empty
+done
+holds ! -e nowhere
+holds -z "$(ls empty)"
+expect 64 'thesis.txt.*another' raftlog append --data foreign
+holds "$(ls foreign)" = thesis.txt
+expect 64 'directory' raftlog append --data file
+expect 64 'directory' raftlog append --data file/below
+expect 5 'loop.*see that the path is right' raftlog append --data loop
+expect 5 'loop.*see that the path is right' raftlog read --data loop
+expect 5 'loop.*see that the path is right' walinspect verify loop
+ends_with '^verdict: I/O error$'
+
+echo "== append and read"
+expect 0 '^0 entries, 0 bytes, [0-9.]+ seconds, [0-9]+ syncs$' raftlog append --data made/on/the/way
+expect 0 - raftlog read --data made/on/the/way
+printed
+printf 'a\n\nb\r\nc\0d\nlast' >input
+expect 0 '^5 entries, 10 bytes,' raftlog append --data log --acks <input
+printed 1 2 3 4 5
+expect 0 - raftlog read --data log
+printf 'a\n\nb\r\nc\0d\nlast\n' >input.lines
+printed_file input.lines
+expect 0 - raftlog read --data log --json --to 3
+printed '{"format":"raftlog.entry/1","index":1,"term":0,"kind":"data","crc":"c1d04330","payload":"YQ=="}' \
+  '{"format":"raftlog.entry/1","index":2,"term":0,"kind":"data","crc":"00000000","payload":""}' \
+  '{"format":"raftlog.entry/1","index":3,"term":0,"kind":"data","crc":"e9902ee9","payload":"Yg0="}'
+expect 0 - raftlog read --data log --from 5 --to 99
+printed last
+expect 0 - raftlog read --data log --from 6
+printed
+expect 0 - raftlog read --data log --from 18446744073709551615 --json
+printed
+expect 0 - raftlog read --data log --follow --from 5 --to 5
+printed last
+expect 65 'line 2 is longer than 10 bytes' \
+  raftlog append --data long --acks --max-entry-bytes 10 < <(printf '0123456789\n01234567890\nshort\n')
+printed 1
+has err '^1 entries, 10 bytes,'
+expect 65 'line 2 is longer than 10 bytes' \
+  raftlog append --data long --max-entry-bytes 10 < <(printf 'x\n01234567890')
+expect 0 - raftlog read --data long
+printed 0123456789 x
+expect 5 'standard input.*directory' raftlog append --data long <.
+seq 1 300 >lines
+for mode in always interval never; do
+  for codec in auto none lz4; do
+    expect 0 '^300 entries' raftlog append --data "$mode-$codec" --sync $mode --codec $codec --acks <lines
+    printed_file lines
+    expect 0 - raftlog read --data "$mode-$codec"
+    printed_file lines
+  done
+done
+
+echo "== both ends"
+append ends one two three four
+expect 0 'ends at entry 3' raftlog truncate --data ends --after 3
+expect 0 'begins at entry 3' raftlog compact --data ends --through 2
+expect 0 - raftlog read --data ends
+printed three
+expect 66 'entry 2 was compacted away.*begins at 3' raftlog read --data ends --from 2
+expect 66 'begins at 3' raftlog read --data ends --to 2
+expect 66 'begins at 3' raftlog read --data ends --from 1 --follow
+expect 66 'begins at 3' walinspect follow ends --from 1
+expect 66 'holds entries 3-3' raftlog compact --data ends --through 4
+expect 66 'holds entries 3-3' raftlog truncate --data ends --after 4
+expect 66 'holds entries 3-3' raftlog truncate --data ends --after 1
+expect 66 'holds' raftlog compact --data ends --through 18446744073709551615
+expect 0 '' raftlog compact --data ends --through 1
+expect 0 'ends at entry 2' raftlog truncate --data ends --after 2
+expect 0 - raftlog read --data ends
+printed
+append ends again
+expect 0 - raftlog read --data ends --from 3
+printed again
+expect 0 - walinspect verify ends
+ends_with '^verdict: clean$'
+
+echo "== streams that end early"
+seq 1 200000 >many
+raftlog append --data many.log <many 2>/dev/null
+raftlog read --data many.log 2>err | head -n 1 >out
+status=${PIPESTATUS[0]}
+printed 1
+# The reader may have gone before the last write, or not.
+case $status in 0 | 141) pass ;; *) fail "status $status" ;; esac
+holds ! -s err
+walinspect dump many.log 2>err | head -n 1 >out
+status=${PIPESTATUS[0]}
+case $status in 0 | 141) pass ;; *) fail "status $status" ;; esac
+holds ! -s err
+if [ -c /dev/full ]; then
+  full() { "$@" >/dev/full; }
+  expect 5 'standard output.*incomplete' full raftlog read --data many.log
+  expect 5 'standard output.*incomplete' full walinspect dump many.log
+  expect 5 'acknowledgements' full raftlog append --data log --acks < <(echo more)
+  expect 0 - raftlog read --data log --from 6
+  printed more
+fi
+closed() { "$@" >&-; }
+expect 5 'standard output' closed raftlog read --data log
+expect 5 'acknowledgements' closed raftlog append --data closed --acks < <(echo more)
+"$bin/raftlog" append --data closed --acks <&- >&- 2>&-
+holds $? -eq 5
+holds ! -s closed/LOCK
+expect 0 - raftlog read --data closed
+printed more
+expect 0 - walinspect verify closed
+# The reader of the acknowledgements goes away, and the input does not end.
+start abandoned
+exec 7<&-
+echo one >&8
+finish
+holds $ended -eq 5
+has live.err 'cannot print acknowledgements'
+expect 0 - raftlog read --data abandoned
+printed one
+expect 0 - walinspect verify abandoned
+
+echo "== a live writer"
+start live
+send one two
+for command in append 'compact --through 1' 'truncate --after 1'; do
+  # shellcheck disable=SC2086
+  expect 6 'live/LOCK.*another process' raftlog $command --data live
+done
+expect 6 'another process' walinspect repair live --apply
+expect 0 - raftlog read --data live
+printed one two
+expect 0 - walinspect verify live
+ends_with '^verdict: clean \(live\)$'
+expect 0 - walinspect verify --json live
+ends_with '"isLive":true'
+expect 0 - walinspect stat live
+shows 'at work'
+for command in ls terms dump explain 'salvage --to -'; do
+  # shellcheck disable=SC2086
+  expect 0 '' walinspect $command live
+done
+if command -v timeout >/dev/null; then
+  expect 124 - timeout 0.5 "$bin/raftlog" read --data live --follow --from 9
+  printed
+  expect 124 - timeout 0.5 "$bin/walinspect" follow live --from 9
+  printed
+fi
+# A reader waits for what is not there yet; what comes before is none of its business.
+limited "$bin/raftlog" read --data live --follow --from 4 --to 5 >follow.out 2>follow.err &
+follower=$!
+limited "$bin/raftlog" read --data live --follow --to 5 >all.out 2>all.err &
+reader=$!
+send three four five
+wait $follower
+holds $? -eq 0
+holds "$(cat follow.out follow.err)" = $'four\nfive'
+wait $reader
+holds $? -eq 0
+holds "$(cat all.out all.err)" = $'one\ntwo\nthree\nfour\nfive'
+
+echo "== asked to end"
+# A shell's background jobs are told to ignore this one.
+kill -INT "$writer"
+send six
+printf 'unfinished' >&8
+kill -TERM "$writer"
+finish
+holds $ended -eq 143
+has live.err '^6 entries'
+expect 0 - raftlog read --data live --from 6
+printed six
+expect 0 - walinspect verify live
+ends_with '^verdict: clean$'
+
+echo "== killed"
+start killed
+send one two
+stop_here
+expect 0 '' raftlog read --data killed
+printed one two
+walinspect verify killed >out 2>err
+holds $? -le 1
+ends_with '^verdict: (clean|mended)'
+# Opening has something to say, and nobody listens: it is no reason to do nothing.
+head -c 8192 /dev/zero | tr '\0' x >killed/0000000077-00000000000000000001.wal
+cp -r killed killed.2
+if [ -c /dev/full ]; then
+  echo three | "$bin/raftlog" append --data killed 2>/dev/full
+  holds $? -eq 0
+  expect 0 - raftlog read --data killed
+  printed one two three
+fi
+echo three | "$bin/raftlog" append --data killed.2 2>&-
+holds $? -eq 0
+expect 0 - raftlog read --data killed.2
+printed one two three
+
+echo "== damage"
+for i in 1 2 3 4 5 6 7 8; do
+  seq $(((i - 1) * 100 + 1)) $((i * 100)) |
+    raftlog append --data whole --segment-bytes 16384 --codec none 2>/dev/null
+done
+expect 0 - walinspect verify whole
+ends_with '^verdict: clean$'
+# field NAME: its values in the lines of JSON that come in.
+field() { sed -n "s/.*\"$1\":\"\{0,1\}\([^\",]*\)[\",].*/\1/p"; }
+expect 0 - walinspect ls whole --json
+segment=$(grep '"state":"sealed"' out | field file | head -n 1)
+active=$(grep '"state":"active"' out | field file)
+holds -f "whole/$segment"
+holds -f "whole/$active"
+expect 0 - walinspect dump whole --json
+grep "\"type\":\"frame\",\"file\":\"$active\".*\"kind\":\"batch\"" out | sed -n 2p >frame
+offset=$(field offset <frame)
+first=$(field firstIndex <frame)
+holds "$offset" -gt 4096
+holds "$first" -gt 1
+seq 1 $((first - 1)) >before.damage
+cp -r whole flipped
+poke "flipped/$active" $((offset + 300)) 'XXXXXXXX'
+expect 2 'corrupt.*repaired' raftlog append --data flipped
+expect 2 'corrupt' raftlog read --data flipped
+printed_file before.damage
+expect 2 '' raftlog read --data flipped --to 1
+printed 1
+expect 2 - walinspect verify flipped
+ends_with '^verdict: damaged: 1 finding$'
+expect 0 - walinspect explain flipped
+for words in '^@F corrupt' "file +$active, byte $offset" "concerns +entries $first-" 'evidence  '; do
+  shows "$words"
+done
+# Opening does not read what was sealed; who reads it finds out.
+cp -r whole rotten
+poke "rotten/$segment" 4396 'XXXXXXXX'
+expect 2 'cannot be read' raftlog read --data rotten
+expect 2 - walinspect verify rotten
+before=$(picture flipped)
+expect 0 '' walinspect repair flipped
+shows 'accept'
+expect 2 'accept-loss' walinspect repair flipped --apply
+holds "$before" = "$(picture flipped)"
+expect 0 '' walinspect repair flipped --apply --accept-loss 1-800
+walinspect verify flipped >out 2>err
+holds $? -le 1
+holds -n "$(ls flipped/quarantine)"
+expect 0 '' walinspect salvage whole --to salvaged
+seq 1 800 >all
+cp salvaged out
+printed_file all
+expect 64 'exists' walinspect salvage whole --to salvaged
+expect 0 - walinspect diff whole whole
+ends_with 'equal$'
+expect 0 - walinspect diff whole "whole/$segment"
+append other something else
+expect 1 - walinspect diff whole other
+shows 'differ'
+cp -r whole lost
+rm "lost/$segment"
+expect 3 'lost.*opens?|lost.*back' raftlog append --data lost
+expect 3 'lost' raftlog read --data lost
+expect 3 '' walinspect verify lost
+ends_with '^verdict: lost'
+cp -r whole headless
+rm headless/MANIFEST-?
+expect 3 'manifest' raftlog append --data headless
+expect 3 'salvage' raftlog read --data headless
+expect 3 '' walinspect verify headless
+expect 0 'manifest is gone' walinspect salvage headless --to -
+printed_file all
+cp -r headless worse
+poke "worse/$segment" 4106 XXXXXX
+poke "worse/$segment" $(($(wc -c <"worse/$segment") - 8)) XXXXXX
+expect 2 'entries 1-100' walinspect salvage worse --to -
+sed -n '101,$p' all >all.but
+printed_file all.but
+expect 0 '' walinspect repair headless --apply
+expect 0 '' raftlog read --data headless
+printed_file all
+
+echo "== another group, another version"
+cp -r whole mixed
+cp "other/$(cd other && ls ./*.wal | head -n 1)" mixed/0000000099-00000000000000000001.wal
+before=$(picture mixed)
+holds "$(crc32c whole/MANIFEST-0)" = "$(stored_crc whole/MANIFEST-0)"
+cp -r whole newer
+make_newer newer/MANIFEST-0
+make_newer newer/MANIFEST-1
+rm newer/LOCK mixed/LOCK
+for log in mixed newer; do
+  words=$([ $log = mixed ] && echo 'foreign.*another group' || echo 'unsupported.*program that wrote it')
+  before=$(picture $log)
+  expect 4 "$words" raftlog append --data $log
+  expect 4 "$words" raftlog read --data $log
+  expect 4 "$words" raftlog compact --data $log --through 1
+  expect 4 '' walinspect verify $log
+  ends_with '^verdict: refused'
+  expect 4 "$words" walinspect repair $log --apply
+  holds "$before" = "$(picture $log)"
+done
+
+echo "== one segment by itself"
+cp "whole/$segment" loose.wal
+for command in ls stat terms dump verify explain 'salvage --to -'; do
+  # shellcheck disable=SC2086
+  expect 0 '' walinspect $command loose.wal
+  # shellcheck disable=SC2086
+  expect 0 '' walinspect $command --json loose.wal
+done
+expect 0 - walinspect verify loose.wal
+ends_with '^verdict: clean$'
+expect 64 'one file' walinspect repair loose.wal
+ln -s loose.wal link.wal
+expect 0 - walinspect verify link.wal
+
+echo "== a line of JSON, a line of text"
+cp -r whole json
+for command in ls stat terms dump verify explain 'repair' 'diff whole' 'salvage --to -'; do
+  # shellcheck disable=SC2086
+  expect 0 '' walinspect $command --json json
+  name=${command%% *}
+  if [ -s out ] && ! grep -qvE "^\{\"format\":\"walinspect\.$name/1\",.*\}$" out; then pass; else
+    fail "$command --json: $(grep -vE "^\{\"format\":\"walinspect\.$name/1\",.*\}$" out | head -n 1)"
+  fi
+  # shellcheck disable=SC2086
+  expect 0 '' walinspect $command json
+  if LC_ALL=C grep -q $'\x1b' out err; then fail "$command: colours in a file"; else pass; fi
+done
+limited "$bin/walinspect" follow json --from 799 --json >out 2>err &
+follower=$!
+append json 801
+# It prints what is there, and goes on until it is ended.
+until [ "$(wc -l <out)" -ge 3 ] || ! kill -0 $follower 2>/dev/null; do read -rt 0.01 <> <(:); done
+kill $follower
+wait $follower 2>/dev/null
+holds "$(grep -cE '^\{"format":"walinspect.follow/1","index":[0-9]+,.*\}$' out)" -eq 3
+if command -v script >/dev/null && script -qec true /dev/null >/dev/null 2>&1; then
+  script -qec "'$bin/walinspect' stat whole" /dev/null >out
+  if LC_ALL=C grep -q $'\x1b\[' out; then pass; else fail "no colours on a terminal"; fi
+  NO_COLOR=1 script -qec "'$bin/walinspect' stat whole" /dev/null >out
+  if LC_ALL=C grep -q $'\x1b\[' out; then fail "colours in spite of NO_COLOR"; else pass; fi
+  script -qec "'$bin/walinspect' verify whole" /dev/null >out
+  if LC_ALL=C grep -q $'\r\x1b\[K' out; then fail "progress before a second is over"; else pass; fi
+fi
+
+echo "== no permission"
+# Root may do everything, so it becomes somebody else first; where it cannot, this is left out.
+if [ "$(id -u)" -eq 0 ]; then
+  somebody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
+else
+  chmod 000 whole
+  somebody() { "$@"; }
+fi
+if somebody "$bin/raftlog" --version >/dev/null 2>&1; then
+  expect 5 'ermission denied.*user that owns the log' somebody "$bin/raftlog" read --data "$scratch/whole"
+  expect 5 'ermission denied.*user that owns the log' somebody "$bin/raftlog" append --data "$scratch/whole"
+  expect 5 'ermission denied.*user that owns the log' somebody "$bin/walinspect" verify "$scratch/whole"
+fi
+chmod 755 whole
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
