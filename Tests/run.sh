@@ -13,4 +13,5 @@ export RAFTLOG_BIN SWIFT_BACKTRACE=enable=no
 Tests/programs.sh
 Tests/Crash/kill-restart.sh "${ROUNDS:-30}"
 Tests/Crash/full-disk.sh
+Tests/Crash/syncs.sh
 Tests/Crash/images.sh 100
