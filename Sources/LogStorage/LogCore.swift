@@ -144,14 +144,16 @@ final class LogCore: Sendable {
 
   // MARK: Threads
 
-  /// Starts the two threads of a log.
+  /// Starts the two threads of a log, or gives the directory up.
   func start() throws(LogError) {
-    let started =
-      BlockingThread.start { [self] in runWriter() }
-      && BlockingThread.start { [self] in runBackground() }
-    guard started else {
-      throw LogError(.storage, "\(directory.path): the system has no thread for the log's writer")
+    var missing = 2
+    if BlockingThread.start({ [self] in runWriter() }) {
+      missing -= BlockingThread.start { [self] in runBackground() } ? 2 : 1
     }
+    guard missing > 0 else { return }
+    for _ in 0..<missing { threadEnded() }
+    stop()
+    throw LogError(.storage, "\(directory.path): the system has no thread for the log's writer")
   }
 
   /// What a thread does next.
@@ -167,9 +169,9 @@ final class LogCore: Sendable {
     loop: while true {
       switch nextForWriter() {
       case .job(let job):
-        let arrived = arrivals.load(ordering: .relaxed)
         let start = monotonicNow()
-        let (_, released) = carryOut(job, .writer) { _ in }
+        // Counted before anybody is let go of.
+        let (arrived, released) = carryOut(job, .writer) { _ in arrivals.load(ordering: .relaxed) }
         gathering.wait(
           for: released, atMost: (monotonicNow() - start) / 2, since: arrived, arrivals)
       case .sleep(let timeout):
@@ -267,16 +269,12 @@ final class LogCore: Sendable {
     try change { state throws(LogError) in try body(&state.engine) }.result
   }
 
-  /// Takes entries, and registers who waits for them; nil, and nobody is registered, when so much
-  /// waits for the disk that the caller should wait for room first.
-  func append(
-    _ entries: Entries, waking waiter: (Milestone, Waiter)? = nil
-  ) throws(LogError) -> (receipt: AppendReceipt, wait: UInt64?)? {
+  /// Takes entries; nil when so much waits for the disk that the caller should wait for room first.
+  func append(_ entries: Entries) throws(LogError) -> AppendReceipt? {
     try change { state throws(LogError) in
-      guard let receipt = try state.take(entries) else { return nil }
-      arrivals.add(1, ordering: .relaxed)
-      guard let waiter else { return (receipt, nil) }
-      return (receipt, state.waiters.add(waiter.1, for: .done(receipt.ticket)))
+      let receipt = try state.take(entries)
+      if receipt != nil { arrivals.add(1, ordering: .relaxed) }
+      return receipt
     }.result
   }
 
@@ -400,6 +398,7 @@ extension LogCore.State {
     let hasFailed = failed.isFresh
     if hasFailed { news.poison = engine.poison }
     news.finished = settled()
+    failed.isFresh = false
     news.released = news.finished.count
     if hasFailed || engine.poison != nil {
       news.gates = gates.takeAll()
@@ -433,7 +432,6 @@ extension LogCore.State {
 extension LogCore.State {
   /// The result of a wait, if it is known.
   fileprivate func outcome(of milestone: Milestone) -> Result<Void, LogError>? {
-    if isStopping { return .failure(LogError(.closed, "the log is closed")) }
     switch milestone {
     case .done(let ticket):
       if let error = failed.error(for: ticket) { return .failure(error) }
@@ -447,6 +445,8 @@ extension LogCore.State {
     case .room:
       if engine.hasRoom { return .success(()) }
     }
+    // What was done stays done: only then does it matter that nothing else will be.
+    if isStopping { return .failure(LogError(.closed, "the log is closed")) }
     return engine.poison.map { .failure($0) }
   }
 
@@ -456,7 +456,6 @@ extension LogCore.State {
     var finished: [WaitingRoom.Finished] = []
     // Tickets are served in order; only a failure reaches past the first that has to wait.
     let everyone = engine.poison != nil || failed.isFresh
-    failed.isFresh = false
     while let (ticket, waiter) = waiters.firstDone,
       let result = outcome(of: .done(ticket))
     {

@@ -184,7 +184,7 @@ public final class SegmentedLog: Sendable {
     _ payloads: [Bytes], kind: EntryKind = .data, term: Term? = nil, expecting: LogIndex? = nil
   ) throws(LogError) -> AppendReceipt? {
     let entries = Entries(payloads: payloads, kind: kind, term: term, expecting: expecting)
-    return try core.append(entries)?.receipt
+    return try core.append(entries)
   }
 
   // MARK: Changing

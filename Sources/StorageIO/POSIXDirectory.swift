@@ -37,7 +37,8 @@ public final class POSIXDirectory: StorageDirectory {
       }
     let full = "\(path)/\(name)"
     let file = try retrying(.open, full) {
-      unsafe openat(descriptor, name, flags | O_CLOEXEC | O_NOFOLLOW, 0o644)
+      // A pipe of that name is an error later on, and not a wait without end.
+      unsafe openat(descriptor, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o644)
     }
     return POSIXFile(descriptor: file, path: full)
   }
