@@ -16,8 +16,8 @@
 //       56    4  CRC32C of the table
 //       60    4  zero
 //       64    n  payloads as stored
-//     64+n 12*c  table, a row an entry: u24 term above the first's, u8 kind; u32 length; u32 CRC32C
-//                of the raw payload
+//     64+n 12*c  table, a row an entry: u8 kind, u24 term above the first's; u32 length of the raw
+//                payload; u32 its CRC32C
 //
 // What must always hold: the header's checksum covers group and first index, so a body never passes
 // for another's; table and payload have checksums of their own, so index, term and checksum of each

@@ -4,7 +4,7 @@
 //        0    8  magic "RLVOTE\0" 0x01
 //        8    4  CRC32C of bytes 12 ..< 512
 //       12    4  major, minor version (u16 each)
-//       16    8  generation: grows by one with each write
+//       16    8  generation: grows by one with each write, 0 before the first
 //       24    8  term
 //       32    8  the node voted for in that term
 //       40    1  1 if a vote was given, else 0

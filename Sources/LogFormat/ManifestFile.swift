@@ -20,8 +20,8 @@
 //   behind the last edit: zeros, written when the file was made, so that an edit needs no space.
 //
 // What must always hold: the first edit of a file says everything (a file is rewritten whole by
-// making one edit of the whole state); edits are numbered without a gap over all rewritings, so
-// that of two copies the one with the higher last number is the newer.
+// making one edit of the whole state); edits are numbered on over all rewritings, and within a file
+// without a gap, so that of two copies the one with the higher last number is the newer.
 
 public import ByteBuffers
 

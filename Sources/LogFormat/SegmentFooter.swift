@@ -8,7 +8,7 @@
 //       20    4  CRC32C of the batch index
 //       24    8  offset of this footer in the file
 //       32    4  ordinal of the last frame
-//       36    4  checksum of the last frame
+//       36    4  checksum of the last frame (the header's when there is none)
 //       40    8  last index (first index - 1 when the segment holds no entry)
 //       48    8  last term
 //       56    4  digest: CRC32C of the file's bytes up to this footer
@@ -20,7 +20,7 @@
 //            8  offset of this footer; u32 CRC32C of that offset; u32 magic "RLT1"
 //
 // What must always hold: fixed part and term runs have one checksum, the batch index another, so
-// that opening a log reads the former only. All of it can be rebuilt from the frames.
+// that the one can be read without the other. All of it can be rebuilt from the frames.
 
 public import ByteBuffers
 

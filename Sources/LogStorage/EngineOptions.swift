@@ -52,6 +52,23 @@ public struct EngineOptions: Sendable {
         "a segment of \(segmentBytes) bytes: it must have \(Self.segmentBytesMin) to "
           + "\(Layout.segmentBytesMax)")
     }
+    guard segmentBytesFirst >= Self.segmentBytesMin else {
+      throw LogError(
+        .badConfiguration,
+        "a first segment of \(segmentBytesFirst) bytes: it must have \(Self.segmentBytesMin)")
+    }
+    guard batchBytesMax >= 1, pendingBytesMax >= 1, manifestRoom >= 0, reserveBytes >= 0,
+      recentBytesMax >= 0, markerDelay > .zero
+    else {
+      throw LogError(
+        .badConfiguration,
+        "batchBytesMax, pendingBytesMax and markerDelay must be more than "
+          + "nothing, manifestRoom, reserveBytes and recentBytesMax not less")
+    }
+    if case .interval(let interval) = syncMode, interval <= .zero {
+      throw LogError(
+        .badConfiguration, "a sync interval of \(interval): it must be longer than that")
+    }
     guard entryBytesMax >= 1, entryBytesMax <= Layout.entryBytesMax else {
       throw LogError(
         .badConfiguration,

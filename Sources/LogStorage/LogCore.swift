@@ -210,8 +210,11 @@ final class LogCore: Sendable {
       if state.isStopping { return .stop }
       if let job = state.takeWriterJob(now: now) { return .job(job) }
       state.writerIsAwake = false
-      state.writerWakesAt = state.engine.deadline
-      return .sleep(state.engine.deadline.map { $0 - now })
+      // An appender that carries its own jobs out leaves a deadline behind with each: to look every
+      // now and then costs less than being woken every time.
+      let look = state.engine.isWriting ? now + state.engine.options.markerDelay : nil
+      state.writerWakesAt = state.engine.deadline ?? look
+      return .sleep(state.writerWakesAt.map { $0 - now })
     }.result
   }
 

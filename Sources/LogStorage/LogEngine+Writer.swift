@@ -350,6 +350,8 @@ extension LogEngine {
     case .sync(let ordinal, let ticket):
       if ticket != nil { _ = queue.removeFirst() }
       writtenTicket = ticket ?? writtenTicket
+      // What somebody may rely on now is vouched for in the modes that sync late, too.
+      if !appender.isSynced { markerDeadline = now + options.markerDelay }
       becomeDurable(through: ordinal)
     case .roll(let record, let update):
       install(update)

@@ -98,6 +98,8 @@ public enum LogOpener {
   private static func releaseReserve(_ directory: any StorageDirectory) -> Bool {
     do {
       try directory.remove(DirectoryEvidence.Names.reserve)
+      // A journaled file system hands the blocks out again only after that.
+      try directory.sync(nil)
       return true
     } catch {
       return false

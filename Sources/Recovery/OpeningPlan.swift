@@ -294,7 +294,7 @@ private struct OpeningPlanner {
 
   mutating func plan(using generator: inout some RandomNumberGenerator) throws(RecoveryError) {
     let boot = Boot(counter: (state.boots.last?.counter ?? 0) + 1, random: generator.next())
-    saveAside(boot)
+    try saveAside(boot)
     restoreHeaders()
     let wasClosed = state.isClosed
     let active = try settleTail(using: &generator)
@@ -323,13 +323,14 @@ private struct OpeningPlanner {
   }
 
   /// Saves what is about to be cut and may have been acknowledged.
-  private mutating func saveAside(_ boot: Boot) {
+  private mutating func saveAside(_ boot: Boot) throws(RecoveryError) {
     let quarantine = DirectoryEvidence.Names.quarantine
     let ambiguous = diagnosis.findings.filter { $0.verdict == .ambiguousTail }
     guard !ambiguous.isEmpty else { return }
     steps.append(.makeDirectory(quarantine))
     for finding in ambiguous {
-      let copy = "\(quarantine)/\(finding.file).from-\(finding.offset ?? 0).boot-\(boot.counter)"
+      let copy = try directory.quarantineName(
+        "\(finding.file).from-\(finding.offset ?? 0).boot-\(boot.counter)")
       steps += [.copy(finding.file, from: finding.offset ?? 0, to: copy), .sync(copy)]
     }
     steps += [.syncDirectory(quarantine), .syncDirectory(nil)]
@@ -344,7 +345,12 @@ private struct OpeningPlanner {
   private mutating func restoreHeaders() {
     for segment in evidence.segments where segment.header == .damaged {
       let name = segment.record.fileName
-      let header = segment.record.header(group: state.group).encoded()
+      let known = segment.record.header(group: state.group)
+      let header = known.encoded()
+      // A later minor version said more in it than the manifest knows: no header is better than one
+      // that looks like another segment's.
+      let written = try? SegmentHeader(decoding: header.span)
+      guard written?.checksum == known.checksum else { continue }
       steps += [.write(name, header, at: 0), .sync(name), .close(name)]
     }
   }

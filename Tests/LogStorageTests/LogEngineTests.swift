@@ -144,6 +144,45 @@ private final class Bench {
     #expect(plan.opened.manifest.segments.count == 1)
   }
 
+  /// Rot in what `sync()` made durable must not look like a write that did not finish.
+  @Test func whatWasSyncedLateIsVouchedForAsWell() throws {
+    let bench = try Bench { $0.syncMode = .never }
+    _ = try bench.append("last")
+    _ = try bench.engine.sync()
+    try bench.settle()
+    let due = bench.engine.deadline
+    let deadline = try #require(due)
+    try bench.settle(at: deadline)
+    #expect(bench.engine.deadline == nil)
+    let plan = try LogOpener.open(bench.disk, options: bench.engine.options, seed: 3)
+    #expect(plan.opened.manifest.segments.count == 1)
+  }
+
+  /// Under a load that never lets the writer idle, the interval is kept all the same.
+  @Test func anIntervalIsKeptUnderLoad() throws {
+    let interval = Duration.milliseconds(10)
+    let bench = try Bench { $0.syncMode = .interval(interval) }
+    var now = Duration.zero
+    var oldestUnsynced: Duration?
+    for i in 1...200 {
+      _ = try bench.append("entry \(i)")
+      let job = bench.engine.nextJob(.writer, now: now)
+      let steps = try #require(job).steps
+      // There is always another entry before the job is done.
+      _ = try bench.append("more")
+      if steps.contains(where: { if case .sync = $0 { true } else { false } }) {
+        oldestUnsynced = nil
+      } else {
+        oldestUnsynced = oldestUnsynced ?? now
+      }
+      let age = now - (oldestUnsynced ?? now)
+      #expect(age <= interval, "unsynced for \(age)")
+      bench.engine.completed(job!.id, nil, now: now)
+      now += .milliseconds(1)
+    }
+    #expect(bench.engine.syncCount >= 18)
+  }
+
   @Test func anUnvouchedBatchIsCopiedForward() throws {
     let bench = try Bench()
     _ = try bench.append("last")
