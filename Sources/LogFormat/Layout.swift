@@ -25,6 +25,9 @@ public enum Layout {
   /// No index, term, sequence, generation or edit number is higher; decoders refuse it, so that sums
   /// never overflow.
   public static let indexMax: UInt64 = 1 << 62
+  /// The highest number that a segment may have. A file that claims a higher one is no segment: a name
+  /// alone must not use the numbers up.
+  public static let sequenceMax: UInt64 = 1 << 48
   /// The largest payload of one entry that any configuration may allow.
   public static let entryBytesMax = 64 << 20
   /// The most entries in one batch.

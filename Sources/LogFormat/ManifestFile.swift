@@ -370,7 +370,9 @@ extension ByteReader {
     let capacity = try size()
     let durableThrough = try u32()
     let flags = try u8()
-    guard let purpose = SegmentPurpose(rawValue: purposeByte), firstIndex >= 1, flags < 8 else {
+    guard let purpose = SegmentPurpose(rawValue: purposeByte), firstIndex >= 1, flags < 8,
+      sequence <= Layout.sequenceMax
+    else {
       throw FormatError(.inconsistent, "a segment record out of range")
     }
     return try SegmentRecord(

@@ -166,7 +166,7 @@ public struct SegmentName: Hashable, Sendable, CustomStringConvertible {
     guard text.hasSuffix(".wal") else { return nil }
     let parts = text.dropLast(4).split(separator: "-", omittingEmptySubsequences: false)
     guard parts.count == 2, let sequence = UInt64(parts[0]), let firstIndex = UInt64(parts[1]),
-      sequence <= Layout.indexMax, firstIndex <= Layout.indexMax
+      sequence <= Layout.sequenceMax, firstIndex <= Layout.indexMax
     else { return nil }
     self.init(sequence: sequence, firstIndex: firstIndex)
     guard description == text else { return nil }

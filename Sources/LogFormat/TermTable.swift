@@ -60,7 +60,10 @@ public struct TermTable: Hashable, Sendable {
 
   /// Forgets the entries up to `index`, but for the last one's term.
   public mutating func compact(through index: LogIndex) {
-    guard index >= firstIndex, let term = term(at: index) else { return }
+    guard index >= firstIndex else { return }
+    guard let term = term(at: index) else {
+      preconditionFailure("compacting what the log does not hold")
+    }
     while runs.count > 1, runs[1].firstIndex <= index + 1 { runs.removeFirst() }
     if index == lastIndex { runs = [] } else { runs[0].firstIndex = index + 1 }
     firstIndex = index + 1

@@ -74,10 +74,12 @@ public struct EngineOptions: Sendable {
         .badConfiguration,
         "entries of up to \(entryBytesMax) bytes: the limit must be 1 to \(Layout.entryBytesMax)")
     }
-    if let bytesMax, bytesMax < 4 * segmentBytesFirst {
+    let least = 4 * segmentBytesFirst + reserveBytes + 2 * (manifestRoom + Layout.page)
+    if let bytesMax, bytesMax < least {
       throw LogError(
         .badConfiguration,
-        "a cap of \(bytesMax) bytes: it must have room for four segments of \(segmentBytesFirst)")
+        "a cap of \(bytesMax) bytes: with four first segments, the reserve and two manifests a log "
+          + "takes \(least)")
     }
   }
 }

@@ -69,6 +69,7 @@ final class LogCore: Sendable {
     /// True when what the writer has to do waits for the background lane.
     var writerIsStuck = false
     var isStopping = false
+    /// The two threads, and those that carry a job out for themselves.
     var threads = 2
   }
 
@@ -96,7 +97,10 @@ final class LogCore: Sendable {
   private let logger: Logger?
   private let writerParker = Parker()
   private let backgroundParker = Parker()
-  private let stopped = ThreadWaiter()
+  /// Opens when the last thread has put its work down.
+  private let idle = Gate()
+  /// Opens when the directory is given up.
+  private let stopped = Gate()
   private let writerLane: LaneExecutor
   private let backgroundLane: LaneExecutor
   /// Counts appends, so that the writer sees without the lock who has come back.
@@ -199,7 +203,7 @@ final class LogCore: Sendable {
       state.threads -= 1
       return state.threads == 0
     }
-    if isLast { stopped.finish(.success(())) }
+    if isLast { idle.open(.done) }
   }
 
   /// The writer's next job. That there is none and that the writer sleeps is one step: a request
@@ -253,14 +257,18 @@ final class LogCore: Sendable {
       defer { state.isStopping = true }
       return !state.isStopping
     }
-    guard first else { return }
+    guard first else {
+      _ = stopped.pass()
+      return
+    }
     writerParker.wake()
     backgroundParker.wake()
-    try? stopped.wait()
+    _ = idle.pass()
     let (left, gates) = state.withLock { ($0.waiters.removeAll(), $0.gates.takeAll()) }
     for gate in gates { gate.open(.lookAgain) }
     for waiter in left { waiter.finish(.failure(LogError(.closed, "the log is closed"))) }
     lock.release()
+    stopped.open(.done)
   }
 
   // MARK: Requests
@@ -315,6 +323,7 @@ final class LogCore: Sendable {
       case .over(let result): return try result.get()
       case .carry(let job):
         turn = carryOut(job, .writer) { $0.turn(for: ticket, now: monotonicNow()) }.result
+        threadEnded()
       case .wait(let gate):
         if gate.pass() == .done { return }
         turn = change { $0.turn(for: ticket, now: monotonicNow()) }.result
@@ -383,7 +392,10 @@ extension LogCore.State {
   /// What a thread does next that waits for `ticket`.
   fileprivate mutating func turn(for ticket: Ticket, now: Duration) -> LogCore.Turn {
     if let result = outcome(of: .done(ticket)) { return .over(result) }
-    if !writerIsAwake, let job = takeWriterJob(now: now) { return .carry(job) }
+    if !writerIsAwake, let job = takeWriterJob(now: now) {
+      threads += 1
+      return .carry(job)
+    }
     // Looking for a job may have failed the request, for want of space.
     takeFailures()
     if let result = outcome(of: .done(ticket)) { return .over(result) }

@@ -24,7 +24,7 @@ enum BackgroundWork {
   case remove([SegmentName])
   case reserve
   /// What a failed attempt left is removed.
-  case clean
+  case clean([String])
 }
 
 /// What was done in the background and is to be noted in the manifest.
@@ -81,7 +81,7 @@ struct BackgroundState {
   var hasWork: Bool {
     current == nil
       && (!debris.isEmpty || !removing.isEmpty || (spareWanted > 0 && spare == nil)
-        || (!sealFailed && notes.sealed.count < unsealed.count) || !(hasReserve || reserveFailed))
+        || (!sealFailed && notes.sealed.count < unsealed.count))
   }
 
   /// True when nothing is left to do before a clean close.
@@ -103,7 +103,7 @@ struct BackgroundState {
 extension LogEngine {
   mutating func nextBackgroundJob() -> DiskJob? {
     guard background.current == nil, !isClosed else { return nil }
-    if !background.debris.isEmpty { return start(.clean, cleanSteps()) }
+    if !background.debris.isEmpty { return start(.clean(background.debris), cleanSteps()) }
     // What is removed makes room for what is made.
     if !background.removing.isEmpty { return removeJob() }
     if background.spareWanted > 0, background.spare == nil { return spareJob() }
@@ -135,7 +135,8 @@ extension LogEngine {
 
   /// The spare, if it can hold a batch of `bytes`; otherwise one that can is asked for.
   mutating func takeSpare(needs bytes: Int) -> Spare? {
-    let least = Layout.segmentHeader + bytes + SegmentFooter.size(termRuns: 3, batches: 2)
+    let least =
+      Layout.segmentHeader + bytes + Layout.page + SegmentFooter.size(termRuns: 3, batches: 2)
     if let spare = background.spare {
       if spare.bytes >= least { return spare }
       background.debris.append(spare.name)
@@ -144,6 +145,8 @@ extension LogEngine {
     var size = max(background.segmentBytes, Layout.pages(least))
     if size > allowance { size = Layout.pages(least) }
     guard size <= allowance else {
+      background.spareWanted = 0
+      background.isSpareAwaited = false
       failForWantOfSpace(
         LogError(
           .capReached,
@@ -196,11 +199,15 @@ extension LogEngine {
       .remove(names), names.map { .remove($0.description) } + [.syncDirectory(nil)])
   }
 
+  /// True when there is no reserve, and it can be made.
+  var wantsReserve: Bool {
+    !background.hasReserve && !background.reserveFailed && !background.releasesReserve && !isClosing
+      && options.reserveBytes <= allowance
+  }
+
   /// Keeps space aside, so that a full disk has room for a recovery and a compaction.
   private mutating func reserveJob() -> DiskJob? {
-    guard !background.hasReserve, !background.reserveFailed, !background.releasesReserve,
-      !isClosing
-    else { return nil }
+    guard wantsReserve else { return nil }
     let name = DirectoryEvidence.Names.reserve
     return start(
       .reserve,
@@ -236,8 +243,8 @@ extension LogEngine {
       background.sealFailed = false
     case .reserve:
       background.hasReserve = true
-    case .clean:
-      background.debris = []
+    case .clean(let names):
+      background.debris.removeAll { names.contains($0) }
     }
   }
 

@@ -139,9 +139,8 @@ extension LogEngine {
 
   private mutating func markerJob() -> DiskJob? {
     markerDeadline = nil
-    guard appender.bytesFree >= Layout.page, appender.isSynced, !background.isTainted else {
-      return nil
-    }
+    guard appender.bytesFreeForMarker >= Layout.page, appender.isSynced, !background.isTainted
+    else { return nil }
     let write = appender.frameMarker(manifestEdit: position.number)
     let file = appender.fileName
     return start(
@@ -285,7 +284,8 @@ extension LogEngine {
       let error = LogError(
         .outOfRange, "compacting through entry \(index), but the log ends at \(appender.end.index)")
       failures.append(FailedRequests(tickets: [ticket...ticket], error: error))
-      compactingThrough = firstIndex - 1
+      // Those that still wait go on standing in the way of truncations.
+      compactingThrough = queue.compactsThrough ?? firstIndex - 1
       return nil
     }
     var changes: [ManifestChange] = [
@@ -478,12 +478,28 @@ extension LogEngine {
   /// Everything that waits for space fails; the log stands as it was before it was asked.
   mutating func failForWantOfSpace(_ error: LogError, _ tickets: [ClosedRange<Ticket>]) {
     let waiting = queue.removeAllNeedingSpace()
-    terms = TermTable(firstIndex: manifest.firstIndex, previousTerm: manifest.previousTerm)
-    for record in manifest.segments {
-      if let end = record.end { terms.append(end.termRuns, through: end.index) }
-    }
-    terms.append(appender.end.termRuns, through: appender.end.index)
+    terms = termsOnTheirWay
     failures.append(FailedRequests(tickets: tickets + waiting, error: error))
+  }
+}
+
+extension LogEngine {
+  /// The terms of what is written, and of what the job that is out writes.
+  private var termsOnTheirWay: TermTable {
+    switch writer {
+    case .busy(_, .frame(let write, _, _, _)): Self.terms(manifest, write.end)
+    case .busy(_, .cut(_, let update, _, _)): Self.terms(update.state, nil)
+    default: Self.terms(manifest, appender.end)
+    }
+  }
+
+  /// The terms of all entries of a log whose active segment ends at `end`, or is empty.
+  static func terms(_ manifest: ManifestState, _ end: SegmentEnd?) -> TermTable {
+    var terms = TermTable(firstIndex: manifest.firstIndex, previousTerm: manifest.previousTerm)
+    for end in manifest.segments.compactMap(\.end) + [end].compactMap(\.self) {
+      terms.append(end.termRuns, through: end.index)
+    }
+    return terms
   }
 }
 

@@ -61,7 +61,8 @@ public struct LogEngine: ~Copyable {
   var interrupted: WriterWork?
   var background = BackgroundState()
   var random: SplitMix64
-  var isClosing = false
+  /// The request to close, once there was one.
+  var closing: Ticket?
   /// The highest term that was asked to be stored.
   var requestedTerm: Term
   /// The highest index that a waiting compaction removes.
@@ -101,16 +102,12 @@ public struct LogEngine: ~Copyable {
     boot = opened.boot
     random = SplitMix64(seed: seed)
     recent = RecentBatches(bytesMax: options.recentBytesMax)
-    terms = TermTable(
-      firstIndex: opened.manifest.firstIndex, previousTerm: opened.manifest.previousTerm)
-    for record in opened.manifest.segments {
-      if let end = record.end { terms.append(end.termRuns, through: end.index) }
-    }
-    terms.append(opened.active.end.termRuns, through: opened.active.end.index)
+    terms = Self.terms(opened.manifest, opened.active.end)
     writtenIndex = max(opened.active.end.index, terms.firstIndex - 1)
     durableIndex = writtenIndex
     background.segmentBytes = min(options.segmentBytes, options.segmentBytesFirst)
-    background.hasReserve = opened.hasReserve
+    // A short one was never finished, or is of another size: it is made anew.
+    background.hasReserve = opened.reserveBytes == options.reserveBytes
     // A log that keeps no reserve never tries to make one.
     background.reserveFailed = options.reserveBytes == 0
     // The opening removed these files; the manifest does not know yet.
@@ -129,6 +126,7 @@ public struct LogEngine: ~Copyable {
   public var hasRoom: Bool { queue.pendingBytes < options.pendingBytesMax }
   /// True while a job of the writer is out.
   public var isWriting: Bool { if case .busy = writer { true } else { false } }
+  var isClosing: Bool { closing != nil }
   public var isClosed: Bool { if case .closed = writer { true } else { false } }
 
   /// Bytes that the log's files take, prepared space included.
@@ -195,7 +193,9 @@ public struct LogEngine: ~Copyable {
   public mutating func append(
     _ payloads: [Bytes], kind: EntryKind = .data, term: Term? = nil
   ) throws(LogError) -> AppendReceipt {
-    precondition(!payloads.isEmpty, "appending no entries")
+    guard !payloads.isEmpty else {
+      throw LogError(.outOfRange, "an append of no entries: there is no index to return")
+    }
     let limit = options.entryBytesMax
     var bytes = 0
     for (i, payload) in payloads.enumerated() {
@@ -274,10 +274,13 @@ public struct LogEngine: ~Copyable {
   }
 
   /// Finishes what was asked, syncs, and notes in the manifest that this was a clean stop.
+  ///
+  /// Closing a log that is being closed is the same request once more.
   public mutating func close() throws(LogError) -> Ticket {
+    if let closing { return closing }
     try admit()
     let ticket = ticket()
-    isClosing = true
+    closing = ticket
     queue.append(.close(ticket))
     return ticket
   }
@@ -309,7 +312,8 @@ public struct LogEngine: ~Copyable {
     case .writer:
       return !queue.isEmpty || background.hasNotes || erasure != nil || interrupted != nil
         || background.releasesReserve
-    case .background: return background.hasWork
+    case .background:
+      return background.hasWork || (background.current == nil && wantsReserve && !isClosed)
     }
   }
 

@@ -54,7 +54,8 @@ public enum LogOpener {
       guard error.storageError?.isOutOfSpace == true, releaseReserve(directory) else {
         throw error
       }
-      return try attempt(directory, options: options, group: group, seed: seed)
+      // Nothing that is made now may have the name or the salt of what the first attempt left.
+      return try attempt(directory, options: options, group: group, seed: seed &+ 1)
     }
   }
 

@@ -11,7 +11,8 @@ import Recovery
 struct FramedWrite {
   let bytes: Bytes
   let offset: Int
-  fileprivate let end: SegmentEnd
+  /// Where the segment ends once this is written.
+  let end: SegmentEnd
   fileprivate let batches: [BatchLocation]
   /// Entries that this write cuts off before it adds its own.
   let truncateAfter: LogIndex?
@@ -54,8 +55,11 @@ struct SegmentAppender {
   var fileName: String { record.fileName }
   var isSynced: Bool { durableOrdinal == end.ordinal }
 
+  /// Room for batches: the marker that vouches for the last one has to fit behind them.
+  var bytesFree: Int { bytesFreeForMarker - Layout.page }
+
   /// Room for frames: the footer has to fit behind them.
-  var bytesFree: Int {
+  var bytesFreeForMarker: Int {
     record.capacity - end.offset
       - SegmentFooter.size(termRuns: end.termRuns.count + 2, batches: batches.count + 1)
   }

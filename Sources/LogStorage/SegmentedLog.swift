@@ -86,7 +86,8 @@ public final class SegmentedLog: Sendable {
       options.logger?.info(
         "recovery", metadata: ["finding": "\(finding)", "action": "\(finding.verdict.action)"])
     }
-    var random = SplitMix64(seed: seed)
+    // Not what the opening drew from: that began with a number that the manifest shows to everybody.
+    var random = SplitMix64(seed: ~seed)
     let engine = LogEngine(plan.opened, options: options.engine, seed: random.next())
     let core = LogCore(engine: engine, directory: directory, lock: lock, logger: options.logger)
     try core.start()
@@ -108,12 +109,18 @@ public final class SegmentedLog: Sendable {
   }
 
   /// Finishes what was asked, syncs, and notes that this was a clean stop. The log cannot be used
-  /// afterwards; closing it twice is fine.
+  /// afterwards, and gives its directory up, even if closing fails; closing it twice is fine. A task
+  /// that is cancelled goes on closing.
   public func close() async throws(LogError) {
-    try await perform { engine throws(LogError) in
-      engine.isClosed ? nil : try engine.close()
+    let result: Result<Void, LogError>
+    do throws(LogError) {
+      let ticket = try core.request { engine throws(LogError) in try engine.close() }
+      result = await withCheckedContinuation { core.wait(.task($0), for: .done(ticket)) }
+    } catch {
+      result = .failure(error)
     }
     core.stop()
+    try result.get()
   }
 
   // MARK: Appending

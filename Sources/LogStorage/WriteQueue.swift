@@ -31,6 +31,9 @@ final class PendingBatch {
     lastTicket = ticket
   }
 
+  /// What it counts for among the bytes that wait.
+  var pendingBytes: Int { rawBytes + Int(nextIndex - firstIndex) * Layout.tableRow }
+
   /// Adds an entry, unless the batch has no room for it.
   func append(
     _ payload: RawSpan, kind: EntryKind, term: Term, ticket: Ticket, limit: Int
@@ -85,7 +88,7 @@ enum PendingWrite {
 struct WriteQueue {
   private var items: [PendingWrite] = []
   private var head = 0
-  /// Payload bytes that wait.
+  /// Bytes that wait: payloads, and their rows in the tables of their batches.
   private(set) var pendingBytes = 0
   /// Payload bytes that are about to come in one go.
   private var expectedBytes = 0
@@ -94,6 +97,11 @@ struct WriteQueue {
   var first: PendingWrite? { isEmpty ? nil : items[head] }
   /// The item behind the first.
   var second: PendingWrite? { head + 1 < items.count ? items[head + 1] : nil }
+
+  /// The highest index that a waiting compaction removes.
+  var compactsThrough: LogIndex? {
+    items[head...].compactMap { if case .compact(let index, _) = $0 { index } else { nil } }.max()
+  }
 
   mutating func append(_ item: PendingWrite) { items.append(item) }
 
@@ -105,7 +113,7 @@ struct WriteQueue {
     _ payload: RawSpan, kind: EntryKind, term: Term, index: LogIndex, group: UID, ticket: Ticket,
     limit: Int
   ) {
-    pendingBytes += payload.byteCount
+    pendingBytes += payload.byteCount + Layout.tableRow
     defer { expectedBytes = max(0, expectedBytes - payload.byteCount) }
     if !isEmpty, case .batch(let batch) = items[items.count - 1], batch.nextIndex == index,
       batch.append(payload, kind: kind, term: term, ticket: ticket, limit: limit)
@@ -127,7 +135,7 @@ struct WriteQueue {
   mutating func removeFirst() -> PendingWrite {
     let item = items[head]
     head += 1
-    if case .batch(let batch) = item { pendingBytes -= batch.rawBytes }
+    if case .batch(let batch) = item { pendingBytes -= batch.pendingBytes }
     if head == items.count {
       items.removeAll(keepingCapacity: true)
       head = 0

@@ -60,8 +60,8 @@ public struct OpenedLog: Sendable {
   /// No file of the log was ever numbered higher.
   public var lastSequence: UInt64
   public var boot: Boot
-  /// True when the file that keeps space in reserve is there.
-  public var hasReserve: Bool
+  /// Bytes that the file has that keeps space in reserve; nil if it is not there.
+  public var reserveBytes: Int?
 }
 
 /// Sizes that opening depends on, in bytes.
@@ -169,7 +169,7 @@ extension OpeningPlan {
       steps: steps,
       opened: OpenedLog(
         manifest: state, manifestPosition: position, hardState: HardState(), voteGeneration: 0,
-        active: active, lastSequence: 1, boot: boot, hasReserve: false),
+        active: active, lastSequence: 1, boot: boot, reserveBytes: nil),
       findings: diagnosis.findings)
   }
 
@@ -178,6 +178,19 @@ extension OpeningPlan {
   ) throws(RecoveryError) {
     let state = opened.manifest
     try requireReadable(state, number: opened.manifestPosition.number, path: path)
+    // No log counts so far; a directory may claim to have, and then counting on would end in numbers
+    // that no program reads.
+    let headroom: UInt64 = 1 << 32
+    guard opened.lastSequence <= Layout.sequenceMax - headroom,
+      opened.manifestPosition.number <= Layout.indexMax - headroom,
+      opened.boot.counter <= Layout.indexMax - headroom
+    else {
+      throw RecoveryError(
+        .damaged,
+        "\(path) was not touched: its segments, edits or boots are numbered up to \(opened.lastSequence), "
+          + "\(opened.manifestPosition.number) and \(opened.boot.counter), which leaves no room to go on"
+      )
+    }
     // What was compacted has a term as well, and terms never fall.
     let runs = state.segments.compactMap(\.end).flatMap(\.termRuns) + opened.active.end.termRuns
     let first = runs.last { $0.firstIndex <= state.firstIndex }
@@ -294,6 +307,7 @@ private struct OpeningPlanner {
 
   mutating func plan(using generator: inout some RandomNumberGenerator) throws(RecoveryError) {
     let boot = Boot(counter: (state.boots.last?.counter ?? 0) + 1, random: generator.next())
+    makeRoom()
     try saveAside(boot)
     restoreHeaders()
     let wasClosed = state.isClosed
@@ -310,7 +324,7 @@ private struct OpeningPlanner {
     opened = OpenedLog(
       manifest: state, manifestPosition: position, hardState: hardState,
       voteGeneration: generation, active: active, lastSequence: lastSequence, boot: boot,
-      hasReserve: evidence.files.contains { $0.name == DirectoryEvidence.Names.reserve })
+      reserveBytes: evidence.files.first { $0.name == DirectoryEvidence.Names.reserve }?.size)
   }
 
   /// Changes the state; a change that the evidence led to always fits.
@@ -319,6 +333,16 @@ private struct OpeningPlanner {
       try state.apply(change)
     } catch {
       preconditionFailure("recovery planned an edit that its manifest refuses: \(error)")
+    }
+  }
+
+  /// Removes what an opening left behind that was cut short, for want of space maybe, before anything
+  /// is made. Files that the manifest dropped wait until it is certain to be on the disk.
+  private mutating func makeRoom() {
+    let dropped = Set(state.dropped.map(\.description))
+    for file in evidence.unknown where !dropped.contains(file.file.name) {
+      guard Verdict.decide(.unknown(file.content, isLive: false)) == .leftover else { continue }
+      steps.append(.remove(file.file.name))
     }
   }
 
@@ -540,9 +564,8 @@ private struct OpeningPlanner {
     }
     for file in evidence.unknown {
       switch Verdict.decide(.unknown(file.content, isLive: false)) {
-      case .leftover:
-        steps.append(.remove(file.file.name))
-        removed = true
+      // Removed before anything was made, or just now.
+      case .leftover: removed = true
       case .orphan:
         let quarantine = DirectoryEvidence.Names.quarantine
         steps += [

@@ -24,6 +24,8 @@ public final class POSIXDirectory: StorageDirectory {
     self.path = path
     if create { try Self.makeDirectories(path) }
     descriptor = try openDirectory(path)
+    // Whoever made it may have been killed before its name was synced.
+    if create { try Self.syncParent(of: path) }
   }
 
   deinit { _ = close(descriptor) }
@@ -108,6 +110,17 @@ public final class POSIXDirectory: StorageDirectory {
     let directory = try openDirectory(path)
     defer { _ = close(directory) }
     _ = try retrying(.syncDirectory, path) { fsync(directory) }
+  }
+
+  /// Syncs the directory that holds `path`, where it may be opened: what somebody else made in a
+  /// place that this process may not read is theirs to sync.
+  private static func syncParent(of path: String) throws(StorageError) {
+    let parent = FilePath(path).removingLastComponent().string
+    do {
+      try syncDirectory(parent.isEmpty ? "." : parent)
+    } catch {
+      guard error.errno == .permissionDenied || error.errno == .notPermitted else { throw error }
+    }
   }
 
   /// mkdir -p, with a sync of each directory that got a new entry.

@@ -112,8 +112,11 @@ struct SegmentHeaderTests {
     #expect(names == names.sorted())
     #expect(Set(names).count == 18)
     // More digits than are filled: still read back, only out of order.
-    let largest = SegmentName(sequence: Layout.indexMax, firstIndex: Layout.indexMax)
+    let largest = SegmentName(sequence: Layout.sequenceMax, firstIndex: Layout.indexMax)
     #expect(SegmentName(largest.description) == largest)
+    // A name alone must not use the numbers up.
+    let larger = SegmentName(sequence: Layout.sequenceMax + 1, firstIndex: 1)
+    #expect(SegmentName(larger.description) == nil)
   }
 
   @Test(arguments: [

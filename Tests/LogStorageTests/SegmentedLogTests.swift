@@ -358,6 +358,30 @@ private func small(_ change: (inout EngineOptions) -> Void = { _ in }) -> LogOpt
     #expect(later?.code == .poisoned)
     #expect(log.durableIndex == 1)
     #expect(try log.read(1).payload.text == "kept")
+    // Closing says why once more, and gives the directory up all the same.
+    let last = await #expect(throws: LogError.self) { try await log.close() }
+    #expect(last?.code == .poisoned)
+    let again = try SegmentedLog.open(disk, options: small { $0.reserveBytes = 0 }, seed: 2)
+    #expect(try again.read(1).payload.text == "kept")
+    try await again.close()
+  }
+
+  @Test func closingTwiceAtOnceIsFine() async throws {
+    for seed in 1...50 as ClosedRange<UInt64> {
+      let disk = SharedDisk()
+      let log = try SegmentedLog.open(disk, options: small { $0.reserveBytes = 0 }, seed: seed)
+      try await log.append(Bytes("kept"))
+      let receipt = try await log.enqueue([Bytes("last")])
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for _ in 1...4 { group.addTask { try await log.close() } }
+        try await group.waitForAll()
+      }
+      // It was done, and stays so.
+      try await log.wait(for: receipt)
+      let again = try SegmentedLog.open(disk, options: small { $0.reserveBytes = 0 }, seed: 99)
+      #expect(again.durableIndex == 2)
+      try await again.close()
+    }
   }
 }
 
