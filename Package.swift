@@ -12,6 +12,11 @@ let settings: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
+/// And so is every C target.
+let cSettings: [CSetting] = [
+  .enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error),
+]
+
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
@@ -41,9 +46,9 @@ let package = Package(
     // The C below: a codec, a checksum, and the system calls that Swift's Glibc overlay hides.
     .systemLibrary(
       name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"]), .brew(["lz4"])]),
-    .target(name: "CCRC32C"),
-    .target(name: "CPOSIX"),
-    .target(name: "CProbe"),
+    .target(name: "CCRC32C", cSettings: cSettings),
+    .target(name: "CPOSIX", cSettings: cSettings),
+    .target(name: "CProbe", cSettings: cSettings),
 
     // The log, bottom to top: an arrow never points up.
     .target(name: "ByteBuffers", dependencies: ["CCRC32C"], swiftSettings: settings),

@@ -47,6 +47,9 @@ struct Storage: ParsableCommand {
     guard threads >= 1, threads <= 64 else {
       throw ValidationError("--threads takes 1 to 64, not \(threads).")
     }
+    guard sequences >= 0 else {
+      throw ValidationError("--sequences takes a count, not \(sequences).")
+    }
   }
 
   func run() throws {

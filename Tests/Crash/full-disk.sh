@@ -73,8 +73,16 @@ wait $writer 2>/dev/null
 "$bin/walinspect" verify "$data" >/dev/null 2>&1
 [ $? -le 1 ]
 expect "verify after the kill" $? 0
+"$bin/raftlog" read --data "$data" >"$scratch/all"
+expect "read after the kill" $? 0
+[ "$(wc -l <"$scratch/all")" -ge "$(tail -n 1 "$scratch/acks" | grep . || echo 0)" ]
+expect "what was acknowledged is there after the kill" $? 0
+lines 1 $((there + 5000)) | cmp -s - <(head -n $((there + 5000)) "$scratch/all")
+expect "what was there before is the same" $? 0
 "$bin/raftlog" compact --data "$data" --through "$there" 2>"$scratch/errors"
 expect "compaction on a full disk: $(tail -n 1 "$scratch/errors")" $? 0
+tail -n +$((there + 1)) "$scratch/all" | cmp -s - <("$bin/raftlog" read --data "$data")
+expect "what was not compacted is the same" $? 0
 echo more | "$bin/raftlog" append --data "$data" 2>"$scratch/errors"
 expect "append after compaction: $(tail -n 1 "$scratch/errors")" $? 0
 

@@ -56,6 +56,7 @@ check() {
   held=$count
 }
 
+grown=0
 for ((round = 1; round <= rounds; round++)); do
   if [ $((round % 20)) -eq 1 ]; then
     data=$scratch/$round
@@ -75,14 +76,23 @@ for ((round = 1; round <= rounds; round++)); do
   moment
   kill -9 "$writer" 2>/dev/null
   wait "$writer" 2>/dev/null
+  ended=$?
   writer=
   kill -9 "$feeder" 2>/dev/null
   wait "$feeder" 2>/dev/null
   rm "$scratch/input"
+  # It has no end of input: it was still at work, or something is wrong.
+  [ $ended -eq 137 ] || complain "append ended with $ended: $(tail -n 1 "$scratch/append.err")"
+  before=$held
   check
+  [ "$held" -gt "$before" ] && grown=$((grown + 1))
   if [ $ok -eq 1 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
   if [ -t 2 ]; then printf '\r%d of %d rounds, %d failed' "$round" "$rounds" "$failed" >&2; fi
 done
 [ -t 2 ] && printf '\r\033[K' >&2
+if [ $((grown * 4)) -lt "$rounds" ]; then
+  echo "only $grown of $rounds rounds appended anything before they were killed"
+  failed=$((failed + 1))
+fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -22,6 +22,8 @@ package struct Terminal: Sendable {
   /// What a program that writes into a pipe or a file may assume.
   private static let widthWithoutTerminal = 120
   private static let widthMin = 40
+  /// Whatever the environment says, a line is no longer.
+  private static let widthMax = 1000
 
   package static let output = Terminal(descriptor: STDOUT_FILENO)
   package static let error = Terminal(descriptor: STDERR_FILENO)
@@ -39,7 +41,7 @@ package struct Terminal: Sendable {
     let fallback = isTerminal ? 80 : Self.widthWithoutTerminal
     let width = columns ?? Environment.value("COLUMNS").flatMap { Int($0) } ?? fallback
     self.init(
-      isTerminal: isTerminal, width: max(width, Self.widthMin),
+      isTerminal: isTerminal, width: min(max(width, Self.widthMin), Self.widthMax),
       hasColour: isTerminal && Environment.value("NO_COLOR") == nil
         && Environment.value("TERM") != "dumb",
       hasUnicode: Environment.isUnicode)
