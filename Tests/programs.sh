@@ -386,14 +386,14 @@ active=$(grep '"state":"active"' out | field file)
 holds -f "whole/$segment"
 holds -f "whole/$active"
 expect 0 - walinspect dump whole --json
-grep "\"type\":\"frame\",\"file\":\"$active\".*\"kind\":\"batch\"" out | sed -n 2p >frame
+grep "\"type\":\"frame\",\"file\":\"$active\".*\"kind\":\"batch\"" out | tail -n 1 >frame
 offset=$(field offset <frame)
 first=$(field firstIndex <frame)
-holds "$offset" -gt 4096
+holds "$offset" -ge 4096
 holds "$first" -gt 1
 seq 1 $((first - 1)) >before.damage
 cp -r whole flipped
-poke "flipped/$active" $((offset + 300)) 'XXXXXXXX'
+poke "flipped/$active" $((offset + 130)) 'XXXXXXXX'
 expect 2 'corrupt.*repaired' raftlog append --data flipped
 expect 2 'corrupt' raftlog read --data flipped
 printed_file before.damage

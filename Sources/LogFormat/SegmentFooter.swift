@@ -20,7 +20,8 @@
 //            8  offset of this footer; u32 CRC32C of that offset; u32 magic "RLT1"
 //
 // What must always hold: fixed part and term runs have one checksum, the batch index another, so
-// that the one can be read without the other. All of it can be rebuilt from the frames.
+// that the one can be read without the other: opening reads the first alone, whoever reads entries
+// both. All of it can be rebuilt from the frames.
 
 public import ByteBuffers
 

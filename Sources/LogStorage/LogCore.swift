@@ -48,8 +48,8 @@ enum Milestone: Sendable {
   /// Written; durable as well if the sync mode says so.
   case done(Ticket)
   case durable(Ticket)
-  /// There is an entry with this index to read.
-  case readable(LogIndex)
+  /// There is an entry with this index to read, or more truncations were done than these.
+  case readable(LogIndex, truncations: Int)
   /// There is room for more appends.
   case room
 }
@@ -454,8 +454,8 @@ extension LogCore.State {
     case .durable(let ticket):
       if let error = failed.error(for: ticket) { return .failure(error) }
       if ticket <= engine.durableTicket { return .success(()) }
-    case .readable(let index):
-      if index <= engine.writtenIndex { return .success(()) }
+    case .readable(let index, let truncations):
+      if index <= engine.writtenIndex || truncations != engine.truncations { return .success(()) }
       if engine.isClosed { return .failure(LogError(.closed, "the log is closed")) }
     case .room:
       if engine.hasRoom { return .success(()) }
@@ -468,27 +468,20 @@ extension LogCore.State {
   /// Takes out everybody whose wait is over.
   mutating func settled() -> [WaitingRoom.Finished] {
     guard !waiters.isEmpty else { return [] }
+    // Each line stands in the order in which things come about: the first that has to wait speaks
+    // for those behind it.
     var finished: [WaitingRoom.Finished] = []
-    // Tickets are served in order; only a failure reaches past the first that has to wait.
-    let everyone = engine.poison != nil || failed.isFresh
-    while let (ticket, waiter) = waiters.firstDone,
-      let result = outcome(of: .done(ticket))
-    {
-      waiters.removeFirstDone()
-      finished.append(.init(waiter: waiter, result: result))
-    }
-    if everyone {
-      for (ticket, number) in waiters.allDone {
-        if let result = outcome(of: .done(ticket)), let waiter = waiters.remove(number) {
-          finished.append(.init(waiter: waiter, result: result))
-        }
+    for line in WaitingRoom.Line.allCases {
+      while let milestone = waiters.first(in: line), let result = outcome(of: milestone) {
+        finished.append(.init(waiter: waiters.removeFirst(in: line), result: result))
       }
     }
-    for (number, milestone) in waiters.others {
-      if let result = outcome(of: milestone), let waiter = waiters.remove(number) {
-        finished.append(.init(waiter: waiter, result: result))
-      }
-    }
+    guard failed.isFresh else { return finished }
+    // Only a failure reaches past the first that has to wait.
+    var room = WaitingRoom()
+    swap(&room, &waiters)
+    finished += room.removeRequests { outcome(of: $0) }
+    swap(&room, &waiters)
     return finished
   }
 }

@@ -335,7 +335,10 @@ extension LogEngine {
     switch work {
     case .frame(let write, let tickets, let index, let syncs):
       appender.commit(write)
-      if let cut = write.truncateAfter { recent.truncate(after: cut) }
+      if let cut = write.truncateAfter {
+        recent.truncate(after: cut)
+        truncationHistory.note(after: cut)
+      }
       if let batch = write.recent { recent.append(batch) }
       writtenIndex = index
       durableIndex = min(durableIndex, write.truncateAfter ?? index)
@@ -364,6 +367,7 @@ extension LogEngine {
       install(update)
       background.unsealed.removeAll { dropped.contains($0.record.uid) }
       recent.truncate(after: index)
+      truncationHistory.note(after: index)
       writtenIndex = index
       durableIndex = min(durableIndex, index)
       writtenTicket = ticket

@@ -86,6 +86,8 @@ public struct LogEngine: ~Copyable {
   var markerDeadline: Duration?
   /// What was written last.
   var recent: RecentBatches
+  /// Truncations that were done, for readers.
+  let truncationHistory = TruncationHistory()
   /// Syncs that were carried out, for people.
   public internal(set) var syncCount = 0
 
@@ -135,6 +137,9 @@ public struct LogEngine: ~Copyable {
       + background.spareBytes + 2 * position.fileBytes + 2 * Layout.voteFile
       + (background.hasReserve ? options.reserveBytes : 0)
   }
+
+  /// Truncations that were done; it rises in the step in which their entries stop being readable.
+  public var truncations: Int { truncationHistory.count }
 
   /// The segment that is being written, and the batches in it.
   public var active: (record: SegmentRecord, batches: [BatchLocation]) {

@@ -289,34 +289,52 @@ public final class SegmentedLog: Sendable {
 }
 
 /// The entries of a log, followed as it grows.
+///
+/// An entry is delivered once it is written; it may not be durable yet, and may be taken back. Once
+/// `truncate(after:)` has returned, no entry that it took back is delivered any more, though it was
+/// read ahead. What takes its place is delivered: if entries were taken back that had been delivered
+/// already, the sequence goes back, and the next entry has an index that is not above the last one's.
+/// From that index on, everything delivered before is replaced. The sequence never goes back to below
+/// the index that it began with, and now and then by more than was taken back.
+///
+/// Throws `compacted` when the next entry was compacted away before it was delivered.
 public struct LogEntries: AsyncSequence, Sendable {
   public typealias Element = Entry
   let log: SegmentedLog
   let from: LogIndex
 
-  public func makeAsyncIterator() -> Iterator { Iterator(log: log, next: from) }
+  public func makeAsyncIterator() -> Iterator { Iterator(log: log, from: from) }
 
   /// Reads ahead by up to a mebibyte.
   public struct Iterator: AsyncIteratorProtocol {
     private let log: SegmentedLog
+    private let history: TruncationHistory
+    private let from: LogIndex
+    /// The index that is delivered next.
     private var next: LogIndex
     private var buffer: [Entry] = []
     private var position = 0
+    /// The truncations that `next` and `buffer` know of.
+    private var truncations: Int
 
-    init(log: SegmentedLog, next: LogIndex) {
+    init(log: SegmentedLog, from: LogIndex) {
       self.log = log
-      self.next = next
+      self.from = from
+      history = log.core.state.withLock { $0.engine.truncationHistory }
+      truncations = history.count
+      next = from
     }
 
     public mutating func next() async throws(LogError) -> Entry? {
-      if position == buffer.count {
+      goBack()
+      while position == buffer.count {
         do {
-          try await log.wait(for: .readable(next))
+          try await log.wait(for: .readable(next, truncations: truncations))
         } catch  where error.code == .closed {
           return nil
         }
-        buffer = try log.read(next...LogIndex.max)
-        position = 0
+        try fill()
+        goBack()
       }
       defer { position += 1 }
       next = buffer[position].index + 1
@@ -327,6 +345,27 @@ public struct LogEntries: AsyncSequence, Sendable {
       isolation actor: isolated (any Actor)?
     ) async throws(LogError) -> Entry? {
       try await next()
+    }
+
+    /// Reads ahead; nothing if what was to be read was taken back in the meantime.
+    private mutating func fill() throws(LogError) {
+      position = 0
+      buffer = []
+      guard history.count == truncations else { return }
+      do throws(LogError) {
+        buffer = try log.read(next...LogIndex.max)
+      } catch {
+        if history.count == truncations { throw error }
+      }
+    }
+
+    /// Lets go of what was read and has been taken back.
+    private mutating func goBack() {
+      guard let (last, count) = history.lowest(since: truncations) else { return }
+      truncations = count
+      if next > last { next = Swift.max(from, last + 1) }
+      position = 0
+      buffer = []
     }
   }
 }

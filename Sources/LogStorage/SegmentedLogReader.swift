@@ -21,10 +21,16 @@ final class SegmentedLogReader: Sendable {
   private struct Place {
     let record: SegmentRecord
     let header: SegmentHeader
-    /// Nil when the footer says it.
+    /// Nil when the footer says it; else the first few from the entry that is wanted on.
     let batches: [BatchLocation]?
+    /// The last entry that `batches`, or the footer, tell the place of.
     let last: LogIndex
   }
+
+  /// Batches whose places are taken over at a time, while the log is locked.
+  private static let locationsMax = 1024
+  /// A file that is gone may be looked for elsewhere so often.
+  private static let attemptsMax = 4
 
   func read(
     from first: LogIndex, to last: LogIndex, bytesMax: Int
@@ -42,10 +48,8 @@ final class SegmentedLogReader: Sendable {
         if bytes >= bytesMax { break }
         continue
       }
-      let place = try locate(next)
-      let end = min(place.last, last)
-      let read = try self.read(
-        place, next...max(next, end), bytesLeft: bytesMax - bytes, atLeastOne: entries.isEmpty)
+      let (read, end) = try readFile(
+        next...max(next, last), bytesLeft: bytesMax - bytes, atLeastOne: entries.isEmpty)
       if read.isEmpty { break }
       entries += read
       bytes += read.reduce(0) { $0 + $1.payload.count }
@@ -86,8 +90,34 @@ final class SegmentedLogReader: Sendable {
     core.state.withLock { $0.engine.writtenIndex >= index }
   }
 
-  private func locate(_ index: LogIndex) throws(LogError) -> Place {
-    try core.state.withLock { state throws(LogError) in
+  /// Entries from one file, and up to where that file was to be read.
+  private func readFile(
+    _ range: ClosedRange<LogIndex>, bytesLeft: Int, atLeastOne: Bool
+  ) throws(LogError) -> (entries: [Entry], end: LogIndex) {
+    var place = try locate(range)
+    var attempt = 1
+    while true {
+      let end = max(range.lowerBound, min(place.last, range.upperBound))
+      do throws(LogError) {
+        let entries = try read(
+          place, range.lowerBound...end, bytesLeft: bytesLeft, atLeastOne: atLeastOne)
+        return (entries, end)
+      } catch {
+        let isGone = error.storageError?.isNotFound == true
+        guard isGone, attempt < Self.attemptsMax else { throw error }
+        // Gone since it was located: a compaction or a truncation came first, and the entries are
+        // elsewhere, or gone as well. If they are not, the file is missing.
+        let other = try locate(range)
+        guard other.record.uid != place.record.uid else { throw error }
+        place = other
+        attempt += 1
+      }
+    }
+  }
+
+  private func locate(_ range: ClosedRange<LogIndex>) throws(LogError) -> Place {
+    let index = range.lowerBound
+    return try core.state.withLock { state throws(LogError) in
       guard index >= state.engine.firstIndex else {
         throw LogError(
           .compacted,
@@ -97,16 +127,25 @@ final class SegmentedLogReader: Sendable {
         throw LogError(
           .outOfRange, "entry \(index) is not there; the log ends at \(state.engine.writtenIndex)")
       }
-      let active = state.engine.active
       let segments = state.engine.manifest.segments
-      let position =
-        segments.partitioningIndex { ($0.end?.index ?? .max) >= index }
-      let record = segments[position]
+      let record = segments[segments.partitioningIndex { ($0.end?.index ?? .max) >= index }]
+      let batches = Self.locations(of: range, in: state.engine.batches(of: record.uid))
       return Place(
-        record: record, header: record.header(group: state.engine.group),
-        batches: state.engine.batches(of: record.uid),
-        last: record.uid == active.record.uid ? state.engine.writtenIndex : record.end!.index)
+        record: record, header: record.header(group: state.engine.group), batches: batches,
+        last: min(
+          batches?.last?.lastIndex ?? .max, record.end?.index ?? state.engine.writtenIndex))
     }
+  }
+
+  /// A copy of the few places that matter: to hold on to all of them would make the writer copy them
+  /// with its next batch.
+  private static func locations(
+    of range: ClosedRange<LogIndex>, in batches: [BatchLocation]?
+  ) -> [BatchLocation]? {
+    guard let batches else { return nil }
+    let start = batches.partitioningIndex { $0.lastIndex >= range.lowerBound }
+    let wanted = batches[start...].prefix(locationsMax)
+    return Array(wanted[..<wanted.partitioningIndex { $0.firstIndex > range.upperBound }])
   }
 
   private func read(
@@ -142,8 +181,6 @@ final class SegmentedLogReader: Sendable {
     } catch let error as RecoveryError {
       throw LogError(error)
     } catch let error as StorageError {
-      // Gone since it was located: compaction came first.
-      if error.isNotFound { _ = try locate(range.lowerBound) }
       throw LogError(error)
     } catch {
       preconditionFailure("an error of another kind: \(error)")

@@ -1,7 +1,7 @@
 // WaitingRoom: everybody who waits for the log, and what for.
 //
-// What must always hold: those who wait for requests stand in the order of their tickets, so that a
-// finished batch costs its own waiters and nobody else's.
+// What must always hold: who waits for the same kind of thing stands in the order in which it comes
+// about, so that a change of the log costs those whose wait it ends, and nobody else.
 
 import LogFormat
 
@@ -11,105 +11,72 @@ struct WaitingRoom {
     let result: Result<Void, LogError>
   }
 
-  private struct DoneWaiter {
-    let ticket: Ticket
-    let number: UInt64
-    /// Nil once it was taken out of turn.
-    var waiter: Waiter?
+  /// A line for each kind of milestone.
+  enum Line: CaseIterable {
+    case done, durable, readable, room
   }
 
-  private var done: [DoneWaiter] = []
-  private var head = 0
-  private var doneCount = 0
-  private var rest: [UInt64: (milestone: Milestone, waiter: Waiter)] = [:]
+  private var done = WaitingLine<Ticket, Waiter>()
+  private var durable = WaitingLine<Ticket, Waiter>()
+  private var readable = WaitingLine<LogIndex, Waiter>()
+  /// Room is there for all or for none.
+  private var room = WaitingLine<UInt64, Waiter>()
   private var nextNumber: UInt64 = 1
+  /// The truncations that those who wait for an entry know of; all of them know the same, since the
+  /// next one ends their wait.
+  private var truncations = 0
 
-  var isEmpty: Bool { doneCount == 0 && rest.isEmpty }
+  var isEmpty: Bool { done.isEmpty && durable.isEmpty && readable.isEmpty && room.isEmpty }
 
   /// Adds a waiter; the number takes it out again.
   mutating func add(_ waiter: Waiter, for milestone: Milestone) -> UInt64 {
     let number = nextNumber
     nextNumber += 1
-    guard case .done(let ticket) = milestone else {
-      rest[number] = (milestone, waiter)
-      return number
+    switch milestone {
+    case .done(let ticket): done.add(waiter, for: ticket, number: number)
+    case .durable(let ticket): durable.add(waiter, for: ticket, number: number)
+    case .readable(let index, let truncations):
+      self.truncations = truncations
+      readable.add(waiter, for: index, number: number)
+    case .room: room.add(waiter, for: number, number: number)
     }
-    let entry = DoneWaiter(ticket: ticket, number: number, waiter: waiter)
-    var position = done.count
-    while position > head, done[position - 1].ticket > ticket { position -= 1 }
-    done.insert(entry, at: position)
-    doneCount += 1
     return number
   }
 
-  /// Whoever waits for the lowest ticket.
-  var firstDone: (ticket: Ticket, waiter: Waiter)? {
-    mutating get {
-      while head < done.count, done[head].waiter == nil { head += 1 }
-      guard head < done.count, let waiter = done[head].waiter else { return nil }
-      return (done[head].ticket, waiter)
+  /// What the first in a line waits for; if that did not come about, it did for nobody in the line,
+  /// but for requests that failed.
+  func first(in line: Line) -> Milestone? {
+    switch line {
+    case .done: done.firstGoal.map { .done($0) }
+    case .durable: durable.firstGoal.map { .durable($0) }
+    case .readable: readable.firstGoal.map { .readable($0, truncations: truncations) }
+    case .room: room.isEmpty ? nil : .room
     }
   }
 
-  mutating func removeFirstDone() {
-    head += 1
-    doneCount -= 1
-    if head == done.count {
-      done.removeAll(keepingCapacity: true)
-      head = 0
-    } else if head > 256, head * 2 > done.count {
-      done.removeFirst(head)
-      head = 0
+  mutating func removeFirst(in line: Line) -> Waiter {
+    switch line {
+    case .done: done.removeFirst()
+    case .durable: durable.removeFirst()
+    case .readable: readable.removeFirst()
+    case .room: room.removeFirst()
     }
   }
 
-  /// Everybody who waits for a ticket.
-  var allDone: [(ticket: Ticket, number: UInt64)] {
-    done[head...].filter { $0.waiter != nil }.map { ($0.ticket, $0.number) }
-  }
-
-  /// Everybody who waits for something else.
-  var others: [(number: UInt64, milestone: Milestone)] {
-    rest.isEmpty ? [] : rest.map { ($0.key, $0.value.milestone) }.sorted { $0.number < $1.number }
+  /// Takes out, wherever they stand, those who wait for a request that `result` knows to be over.
+  mutating func removeRequests(
+    _ result: (Milestone) -> Result<Void, LogError>?
+  ) -> [Finished] {
+    (done.removeAll { result(.done($0)) } + durable.removeAll { result(.durable($0)) })
+      .map { Finished(waiter: $0.waiter, result: $0.result) }
   }
 
   mutating func remove(_ number: UInt64) -> Waiter? {
-    if let entry = rest.removeValue(forKey: number) { return entry.waiter }
-    guard let i = done[head...].firstIndex(where: { $0.number == number }),
-      let waiter = done[i].waiter
-    else { return nil }
-    done[i].waiter = nil
-    doneCount -= 1
-    return waiter
+    done.remove(number) ?? durable.remove(number) ?? readable.remove(number) ?? room.remove(number)
   }
 
   mutating func removeAll() -> [Waiter] {
     defer { self = WaitingRoom() }
-    return done[head...].compactMap(\.waiter) + rest.values.map(\.waiter)
-  }
-}
-
-/// Which requests failed, and why; neighbours are kept as one range.
-struct FailedTickets {
-  private var ranges: [(tickets: ClosedRange<Ticket>, error: LogError)] = []
-  /// True when a failure was added that nobody was told of yet.
-  var isFresh = false
-
-  mutating func add(_ failure: FailedRequests) {
-    isFresh = true
-    for tickets in failure.tickets {
-      if let last = ranges.last, last.tickets.upperBound + 1 == tickets.lowerBound,
-        last.error.code == failure.error.code
-      {
-        ranges[ranges.count - 1].tickets = last.tickets.lowerBound...tickets.upperBound
-      } else {
-        ranges.append((tickets, failure.error))
-      }
-    }
-  }
-
-  func error(for ticket: Ticket) -> LogError? {
-    guard !ranges.isEmpty else { return nil }
-    return ranges.last { $0.tickets.contains(ticket) }?.error
+    return done.waiters + durable.waiters + readable.waiters + room.waiters
   }
 }

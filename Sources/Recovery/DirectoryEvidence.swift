@@ -1,7 +1,7 @@
 // DirectoryEvidence: everything that a directory says about itself, gathered without a write.
 //
 // What must always hold: gathering only reads. At the depth of an opening it costs the manifest, the
-// unsealed segments and a footer a sealed segment, whatever the size of the log.
+// unsealed segments, and two pages of each sealed one, however many batches that holds.
 
 import ByteBuffers
 public import LogFormat
@@ -14,7 +14,8 @@ public struct SegmentEvidence: Sendable {
   public var fileBytes: Int?
   public var header: HeaderFacts = .valid
   public var headerDetail = ""
-  /// The footer of a sealed segment, if it is what the manifest says.
+  /// The footer of a sealed segment, if it is what the manifest says; at the depth of an opening
+  /// without its batches.
   public var footer: SegmentFooter?
   public var footerDetail = ""
   /// The frames, where they were looked at.
@@ -38,8 +39,10 @@ public struct UnknownEvidence: Sendable {
 public struct DirectoryEvidence: Sendable {
   /// How much is read.
   public enum Depth: Sendable {
-    /// What opening needs.
+    /// What opening needs: of a footer the fixed part and the terms.
     case opening
+    /// The batch index of every sealed segment as well.
+    case batchIndexes
     /// Every byte.
     case everything
   }
@@ -164,7 +167,8 @@ extension DirectoryEvidence {
     if isActive {
       evidence.scan = try SegmentScan.scan(file, header: expected, capacity: record.capacity)
     } else if let seal = record.seal, let end = record.end {
-      try evidence.examineFooter(file, seal: seal, header: expected)
+      try evidence.examineFooter(
+        file, seal: seal, header: expected, batchIndex: depth != .opening)
       if evidence.footer == nil || depth == .everything {
         evidence.scan = try SegmentScan.scan(
           file, header: expected, limit: max(end.offset, evidence.footer?.offset ?? 0))
@@ -296,14 +300,15 @@ extension SegmentEvidence {
 
   /// Takes the footer if the file has the size that the manifest says, and the footer agrees.
   fileprivate mutating func examineFooter(
-    _ file: any StorageFile, seal: SegmentSeal, header: SegmentHeader
+    _ file: any StorageFile, seal: SegmentSeal, header: SegmentHeader, batchIndex: Bool
   ) throws(StorageError) {
     guard fileBytes == seal.size else {
       footerDetail = "\(fileBytes ?? 0) bytes where the manifest says \(seal.size)"
       return
     }
     do throws(FormatError) {
-      footer = try SegmentFooter.read(file, size: seal.size, header: header)
+      footer = try SegmentFooter.read(
+        file, size: seal.size, header: header, batchIndex: batchIndex)
       if footer?.digest != seal.digest {
         footer = nil
         footerDetail = "the footer's digest is not the manifest's"
@@ -316,16 +321,30 @@ extension SegmentEvidence {
 
 extension SegmentFooter {
   /// Reads the footer of a sealed file; an unreadable sector shows as a wrong checksum.
+  ///
+  /// - Parameters:
+  ///   - size: bytes of the file.
+  ///   - batchIndex: false leaves `batches` empty, and reads no more than a page unless the terms
+  ///     take more.
   static func read(
-    _ file: any StorageFile, size: Int, header: SegmentHeader
+    _ file: any StorageFile, size: Int, header: SegmentHeader, batchIndex: Bool = true
   ) throws(FormatError) -> SegmentFooter {
     do {
       guard size >= 16 else { throw FormatError(.truncated, "a sealed file of \(size) bytes") }
       let trailer = try file.readTolerantly(16, at: size - 16).bytes
       let offset = try SegmentFooter.offset(trailer: trailer.span)
       guard offset < size else { throw FormatError(.outOfRange, "a footer behind the file's end") }
+      if !batchIndex, size - offset > Layout.page {
+        let front = try file.readTolerantly(Layout.page, at: offset).bytes
+        do throws(FormatError) {
+          return try SegmentFooter(decoding: front.span, header: header, batchIndex: false)
+        } catch {
+          // More runs of terms than a page holds, or a count of them that rotted.
+          guard error.code == .truncated else { throw error }
+        }
+      }
       let bytes = try file.readTolerantly(size - offset, at: offset).bytes
-      return try SegmentFooter(decoding: bytes.span, header: header)
+      return try SegmentFooter(decoding: bytes.span, header: header, batchIndex: batchIndex)
     } catch let error as FormatError {
       throw error
     } catch {

@@ -1,7 +1,8 @@
 // LogView: a log as it can be read from its directory, without opening it for writing.
 //
 // What must always hold: entries come in order and verified, each index once; where one cannot be
-// read the view says which and why, and goes on only if it is told to.
+// read the view says which and why, and goes on only if it is told to. A batch is taken only if it is
+// the one that its place in the index names: a page that a device put elsewhere is sound, and wrong.
 
 import ByteBuffers
 public import LogFormat
@@ -24,7 +25,7 @@ public struct LogView: Sendable {
   public let firstIndex: LogIndex
   /// The last index that opening this directory would keep.
   public private(set) var lastIndex: LogIndex
-  private var parts: [Part]
+  private(set) var parts: [Part]
   /// The frames of the segment that is being written.
   private var active: SegmentScan?
   private let directory: any StorageDirectory
@@ -179,22 +180,20 @@ package struct BatchReader {
     seed = header.seed
   }
 
-  /// The entries of the batch at `location` that lie in `range`.
+  /// The entries of the batch at `location` that lie in `range`, which the location must cover: all
+  /// of them, or an error.
   package mutating func entries(
     at location: BatchLocation, in range: ClosedRange<LogIndex>
   ) throws(RecoveryError) -> [Entry] {
     do {
-      let page = try window.bytes(location.offset..<location.offset + Layout.page)
-      let frame = try Frame(decoding: page.span, seed: seed)
-      let bytes = try window.bytes(location.offset..<location.offset + frame.extent)
-      guard bytes.count >= Layout.frame + frame.bodyBytes else {
-        throw FormatError(.truncated, "the file ends within the batch")
+      let batch = try self.batch(at: location)
+      let entries = try batch.entries(in: range)
+      guard entries.count == Int(range.upperBound - range.lowerBound) + 1 else {
+        throw FormatError(
+          .inconsistent,
+          "the batch holds entries \(batch.header.firstIndex)-\(batch.header.lastIndex)")
       }
-      let batch = try Batch(bytes[Layout.frame..<Layout.frame + frame.bodyBytes])
-      guard batch.header.checksum == frame.bodyChecksum, batch.header.group == header.group else {
-        throw FormatError(.inconsistent, "the body is not the one that the frame names")
-      }
-      return try batch.entries(in: range)
+      return entries
     } catch let error as StorageError {
       throw RecoveryError(error)
     } catch {
@@ -203,6 +202,36 @@ package struct BatchReader {
         "\(path) at byte \(location.offset): entries \(range.lowerBound)-\(range.upperBound) cannot "
           + "be read: \(error)")
     }
+  }
+
+  /// The batch that the frame at `location` holds, if it is the frame that belongs there.
+  ///
+  /// - Throws: `StorageError`, or a `FormatError` that says what disagrees.
+  private mutating func batch(at location: BatchLocation) throws -> Batch {
+    let page = try window.bytes(location.offset..<location.offset + Layout.page)
+    let frame = try Frame(decoding: page.span, seed: seed)
+    guard frame.ordinal == location.ordinal else {
+      throw FormatError(
+        .inconsistent, "frame \(frame.ordinal) where frame \(location.ordinal) belongs")
+    }
+    let bytes = try window.bytes(location.offset..<location.offset + frame.extent)
+    // The padding behind the body may be cut off: it holds nothing.
+    guard bytes.count >= Layout.frame + frame.bodyBytes else {
+      throw FormatError(.truncated, "the file ends within the batch")
+    }
+    let batch = try Batch(bytes[Layout.frame..<Layout.frame + frame.bodyBytes])
+    guard batch.header.checksum == frame.bodyChecksum, batch.header.group == header.group else {
+      throw FormatError(.inconsistent, "the body is not the one that the frame names")
+    }
+    // The log may hold less of a batch than was written, and never more.
+    let first = batch.header.firstIndex + LogIndex(frame.skip)
+    guard first <= location.firstIndex, batch.header.lastIndex >= location.lastIndex else {
+      throw FormatError(
+        .inconsistent,
+        "the batch holds entries \(first)-\(batch.header.lastIndex), not "
+          + "\(location.firstIndex)-\(location.lastIndex)")
+    }
+    return batch
   }
 }
 

@@ -256,6 +256,8 @@ private struct SegmentScanner {
   private var nextIndex: LogIndex = 0
   /// Breaks of which nobody knows yet where their entries end.
   private var unresolved: [Int] = []
+  /// Every valid frame behind the first break; nil until there is one.
+  private var witnesses: FrameWitnesses?
 
   init(
     _ file: any StorageFile, header: SegmentHeader, limit: Int?, capacity: Int?
@@ -369,6 +371,8 @@ private struct SegmentScanner {
     let sector = page[0..<min(Layout.sector, page.count)]
     if window.isUnreadable(offset..<offset + Layout.sector) { return .unreadable }
     guard sector.span.isZero else { return .frameDamaged }
+    // A frame further on is not zero: no need to look, once for every frame that is gone.
+    if let witnesses, witnesses.isAny(from: offset) { return .frameMissing }
     guard try window.isZero(from: offset) else { return .frameMissing }
     return isShort ? .fileEnds : .zeros
   }
@@ -528,46 +532,79 @@ private struct SegmentScanner {
     guard shape != .zeros, offset < window.size else { return false }
     isBroken = true
     // A frame that is valid says how far its body reaches; one that is not may be anywhere.
-    var next = offset + (shape == .outOfOrder ? Layout.page : frame?.extent ?? Layout.page)
+    let next = offset + (shape == .outOfOrder ? Layout.page : frame?.extent ?? Layout.page)
     let ordinal = expectedOrdinal
     if frame != nil, shape != .outOfOrder { expectedOrdinal += 1 }
-    while next < limit {
-      let page = try window.bytes(next..<next + Layout.frame)
-      if isLater(page, than: ordinal) {
-        found.resumesAt = next
-        found.later = try laterFrames(from: next, vouchingFor: ordinal)
-        offset = next
-        return true
-      }
-      next += Layout.page
-    }
-    return false
+    if witnesses == nil { witnesses = try gatherWitnesses(from: next) }
+    guard let later = witnesses?.first(from: next, above: ordinal) else { return false }
+    found.resumesAt = later.offset
+    found.later = later.durableOrdinal >= ordinal ? .vouching : .notVouching
+    offset = later.offset
+    return true
   }
 
-  /// True when `page` begins with a frame of this segment that was written behind the one with
-  /// `ordinal`, or with one that only a newer program can read.
-  private func isLater(_ page: Bytes, than ordinal: UInt32) -> Bool {
-    do throws(FormatError) {
-      return try Frame(decoding: page.span, seed: seed).ordinal > ordinal
-    } catch {
-      return error.code == .unsupported
-    }
-  }
-
-  /// Whether any frame from `start` on says that `ordinal` was durable.
-  private mutating func laterFrames(
-    from start: Int, vouchingFor ordinal: UInt32
-  ) throws(StorageError) -> LaterFrames {
+  /// Looks once at every page from `start` on for a frame of this segment, or one that only a newer
+  /// program can read. It may lie in the middle of what another frame counts as its own: a frame that
+  /// is valid was written, wherever it is found.
+  private mutating func gatherWitnesses(
+    from start: Int
+  ) throws(StorageError) -> FrameWitnesses {
+    var frames: [FrameWitnesses.Found] = []
     var at = start
     while at < limit {
       let page = try window.bytes(at..<at + Layout.frame)
-      if let frame = try? Frame(decoding: page.span, seed: seed), frame.ordinal > ordinal {
-        if frame.durableOrdinal >= ordinal { return .vouching }
-        at += frame.extent
-      } else {
-        at += Layout.page
+      do throws(FormatError) {
+        let frame = try Frame(decoding: page.span, seed: seed)
+        frames.append(
+          .init(offset: at, ordinal: frame.ordinal, durableOrdinal: frame.durableOrdinal))
+      } catch {
+        if error.code == .unsupported {
+          frames.append(.init(offset: at, ordinal: .max, durableOrdinal: 0))
+        }
       }
+      at += Layout.page
     }
-    return .notVouching
+    return FrameWitnesses(frames)
+  }
+}
+
+/// The valid frames behind the first break of a segment, for every break to ask.
+///
+/// They are gathered in one pass and asked in order, so that a scan costs the same however many
+/// breaks there are.
+private struct FrameWitnesses {
+  struct Found {
+    var offset: Int
+    /// The highest there is for a frame that only a newer program can read.
+    var ordinal: UInt32
+    /// The highest ordinal that this frame vouches for, or one behind it.
+    var durableOrdinal: UInt32
+  }
+
+  private let frames: [Found]
+  /// What lies before was passed: breaks come in order of offset and of ordinal.
+  private var next = 0
+
+  /// - Parameter frames: by offset, each with the ordinal that it vouches for itself.
+  init(_ frames: [Found]) {
+    var frames = frames
+    var highest: UInt32 = 0
+    for i in frames.indices.reversed() {
+      highest = max(highest, frames[i].durableOrdinal)
+      frames[i].durableOrdinal = highest
+    }
+    self.frames = frames
+  }
+
+  /// True when a frame begins at `offset` or behind it.
+  func isAny(from offset: Int) -> Bool { frames.last.map { $0.offset >= offset } ?? false }
+
+  /// The first frame from `offset` on that was written behind the one with `ordinal`. Neither may
+  /// be lower than it was in the last call.
+  mutating func first(from offset: Int, above ordinal: UInt32) -> Found? {
+    while next < frames.count, frames[next].offset < offset || frames[next].ordinal <= ordinal {
+      next += 1
+    }
+    return next < frames.count ? frames[next] : nil
   }
 }

@@ -1,12 +1,13 @@
-// raftlog-sim flips: one flipped bit at every byte of a small log.
+// raftlog-sim flips: one flipped bit at every byte of a small log, and pages in the wrong place.
 
 import ArgumentParser
 import Simulation
 
 struct Flips: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Flips a bit at every byte of a small log, and cuts its last segment to every length."
-  )
+    abstract:
+      "Flips a bit at every byte of a small log, and cuts its last segment to every length.",
+    discussion: "Then it puts every page of a segment in the place of every other one.")
 
   @Option(help: "Seeds to run: one number, or FIRST-LAST.")
   var seeds: SeedRange = SeedRange(first: 1, last: 1)
@@ -18,16 +19,27 @@ struct Flips: ParsableCommand {
         var explorer = try FlipExplorer(stop: stop, seed: seed)
         explorer.flipAll()
         explorer.shortenAll()
-        let report = explorer.report
-        let rows = report.verdicts.sorted { $0.key < $1.key }.map { "@\($0.key) \($0.value)" }
-        print(
-          "seed \(seed), \(stop.rawValue) stop: \(report.bytes) bytes flipped, "
-            + "\(report.lengths) lengths, \(report.failures.count) findings; "
-            + rows.joined(separator: ", "))
-        for failure in report.failures { print("FOUND \(failure)") }
-        failures += report.failures.count
+        let flips = explorer.report
+        failures += show(
+          flips,
+          "seed \(seed), \(stop.rawValue) stop: \(flips.bytes) bytes flipped, "
+            + "\(flips.lengths) lengths")
+        explorer = try FlipExplorer(misdirecting: stop, seed: seed)
+        explorer.misdirectAll()
+        let pages = explorer.report
+        failures += show(
+          pages, "seed \(seed), \(stop.rawValue) stop: \(pages.pages) pages in a wrong place")
       }
     }
     if failures > 0 { throw ExitCode(1) }
+  }
+
+  /// Prints a report and returns its failures.
+  private func show(_ report: FlipReport, _ tried: String) -> Int {
+    let rows = report.verdicts.sorted { $0.key < $1.key }.map { "@\($0.key) \($0.value)" }
+    print(
+      "\(tried), \(report.failures.count) findings; " + rows.joined(separator: ", "))
+    for failure in report.failures { print("FOUND \(failure)") }
+    return report.failures.count
   }
 }

@@ -31,6 +31,9 @@ struct Storage: ParsableCommand {
   @Flag(help: "Fail every call to the disk, one after the other, in place of crashes.")
   var faults = false
 
+  @Flag(help: "With --faults: while other requests wait, and on a disk that fills up, too.")
+  var queued = false
+
   @Option(help: "Sequences drawn a seed.")
   var sequences = 40
 
@@ -92,6 +95,10 @@ struct Storage: ParsableCommand {
     } else if faults {
       for _ in 0..<sequences {
         explorer.exploreFaults(explorer.randomSequence())
+        if queued {
+          explorer.exploreFaults(explorer.randomSequence(), finishesEach: false)
+          explorer.exploreSpace(explorer.spaceSequence())
+        }
         if explorer.report.failures.count >= 5 { break }
       }
     } else {
@@ -113,6 +120,8 @@ struct Storage: ParsableCommand {
     print("racing compactions  \(report.compactionsBehindTruncation)")
     print("failed calls        \(report.faults)")
     print("  power cuts after  \(report.faultStates)")
+    print("failures for space  \(report.failuresForSpace)")
+    print("  appends after     \(report.appendsResumed)")
     print("findings            \(report.failures.count)")
     print("states a second     \(Int(Double(report.states) / max(seconds, 0.001)))")
     for (row, count) in report.verdicts.sorted(by: { $0.key < $1.key }) {

@@ -32,14 +32,15 @@ struct Read: ParsableCommand {
 
   private func read() throws -> ExitStatus {
     let directory = try POSIXDirectory(path: data.path)
-    let diagnosis = try look(directory)
+    let look = try look(directory)
+    let diagnosis = look.diagnosis
     if diagnosis.isUnborn {
       throw RecoveryError(.noLog, "\(data.path): there is no log in this directory")
     }
-    if let refusal = diagnosis.findings.first(where: { $0.verdict.severity == .refused }) {
+    if let refusal = look.findings.first(where: { $0.verdict.severity == .refused }) {
       throw Failure(.refused, "\(data.path): \(refusal); \(refusal.verdict.action)")
     }
-    for finding in diagnosis.findings where isNews(finding, isLive: diagnosis.evidence.isLive) {
+    for finding in look.findings where isNews(finding, isLive: look.isLive) {
       StandardError.line("raftlog: \(finding)")
     }
     guard let view = LogView(diagnosis, in: directory) else {
@@ -50,7 +51,7 @@ struct Read: ParsableCommand {
     }
     try check(view)
     try follow ? printForEver(view, directory) : print(view, directory)
-    switch diagnosis.severity {
+    switch look.severity {
     case .damaged: return .damaged
     case .lost: return .lost
     default: return .clean
@@ -59,20 +60,8 @@ struct Read: ParsableCommand {
 
   // MARK: Looking
 
-  /// A writer changes files while they are looked at: what seems damaged beside one is looked at so
-  /// often at the most, and is damaged if it still seems so then.
-  private static let looksMax = 5
-
-  private func look(_ directory: POSIXDirectory) throws -> Diagnosis {
-    var look = 1
-    while true {
-      let wasLive = try directory.isLocked()
-      let diagnosis = Diagnosis(try DirectoryEvidence.gather(directory, isLive: wasLive))
-      let isLive = try wasLive || directory.isLocked()
-      if diagnosis.severity <= .mended || !isLive || look == Self.looksMax { return diagnosis }
-      look += 1
-      Pause.milliseconds(20)
-    }
+  private func look(_ directory: POSIXDirectory) throws -> DirectoryLook {
+    try DirectoryLook(directory, pause: { Pause.milliseconds(20) })
   }
 
   /// What a reader has to know. What opening will tidy up is no part of the log, and beside a writer
@@ -114,7 +103,7 @@ struct Read: ParsableCommand {
     of next: LogIndex, behind error: RecoveryError, _ directory: POSIXDirectory
   ) throws -> RecoveryError? {
     guard error.storageError?.isNotFound == true,
-      let first = LogView(try look(directory), in: directory)?.firstIndex, first > next
+      let first = LogView(try look(directory).diagnosis, in: directory)?.firstIndex, first > next
     else { return nil }
     return RecoveryError(
       .compacted,

@@ -323,6 +323,36 @@ struct ScanTests {
     #expect(scan.batchesBehindBreak.map(\.firstIndex) == [4])
   }
 
+  /// Each break is told by the frames behind it alone, however many there are of either.
+  @Test(arguments: 0..<8)
+  func witnessesAgreeWithALook(_ seed: UInt64) throws {
+    var generator = SeededGenerator(seed: 400 + seed)
+    var segment = try SegmentFixture(capacity: 1 << 20)
+    var durable: UInt32 = 0
+    for _ in 0..<40 {
+      if generator.below(3) == 0 {
+        durable += UInt32(generator.below(Int(segment.ordinal - durable) + 1))
+      }
+      try segment.entry(generator.below(4) == 0 ? 6000 : 100, durable: durable)
+    }
+    // Not the last one: without it nobody knows that it was there.
+    let isWhole = segment.frames.map { _ in generator.below(2) == 0 }
+    let damaged = segment.frames.dropLast().filter { !isWhole[Int($0.frame.ordinal) - 1] }
+    for placed in damaged { try segment.zero(placed.range) }
+    let whole = segment.frames.filter { frame in !damaged.contains { $0.offset == frame.offset } }
+    let scan = try segment.scan()
+    var breaks = 0
+    for found in scan.breaks where found.shape != .zeros {
+      let behind = whole.filter { $0.offset > found.offset }
+      #expect(found.resumesAt == behind.first?.offset)
+      let isVouched = behind.contains { $0.frame.durableOrdinal >= found.ordinal }
+      #expect(found.later == (isVouched ? .vouching : .notVouching))
+      breaks += 1
+    }
+    #expect(breaks >= 3)
+    #expect(scan.batches.count + scan.batchesBehindBreak.count == whole.count)
+  }
+
   /// Repair gives up what is reported as damaged and keeps the rest: between the two nothing may be
   /// missing, whatever part of which frame is gone.
   @Test func everyEntryIsReadableOrInTheRangeOfABreak() throws {

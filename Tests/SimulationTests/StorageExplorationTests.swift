@@ -125,4 +125,16 @@ import Testing
       #expect(report.verdicts[row] ?? 0 > 0, "row @\(row) was never met")
     }
   }
+  /// Every page of every segment in the place of every other page of it.
+  @Test(arguments: StopKind.allCases)
+  func noPageInTheWrongPlaceIsSilent(stop: StopKind) throws {
+    for seed in UInt64(1)...3 {
+      var explorer = try FlipExplorer(misdirecting: stop, seed: seed)
+      explorer.misdirectAll()
+      let report = explorer.report
+      #expect(report.failures.isEmpty, "\(report.failures)")
+      #expect(report.pages >= 80, "only \(report.pages) pages")
+      #expect(report.verdicts["G"] ?? 0 > 0, "no page was found out of order")
+    }
+  }
 }

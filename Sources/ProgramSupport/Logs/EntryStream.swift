@@ -27,7 +27,9 @@ package struct EntryStream {
     self.from = from
     self.tell = tell
     // A follower that begins behind the end would take the end for a truncation.
-    follower = LogFollower(directory, from: min(from, last + 1))
+    follower = LogFollower(
+      directory, from: min(from, last + 1),
+      pause: { Pause.milliseconds(Self.intervalMilliseconds) })
   }
 
   /// Passes on entries until `pass` returns false.

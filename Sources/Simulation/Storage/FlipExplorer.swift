@@ -1,5 +1,5 @@
-// FlipExplorer: one flipped bit at every byte of a log's directory, and every shorter length of its
-// last segment. Rot is never a crash, and never silent.
+// FlipExplorer: one flipped bit at every byte of a log's directory, every shorter length of its last
+// segment, and pages of segments in the place of others. Rot is never a crash, and never silent.
 //
 // What must always hold: no reader gets a payload that was not written; an entry that is not
 // delivered is covered by a finding that says so; a log opens only without a loss, or with the loss
@@ -20,6 +20,8 @@ public enum StopKind: String, Sendable, CaseIterable {
 public struct FlipReport: Sendable {
   public var bytes = 0
   public var lengths = 0
+  /// Pages that were put in the place of another.
+  public var pages = 0
   /// Per verdict, how often it was the gravest one.
   public var verdicts: [String: Int] = [:]
   public var failures: [String] = []
@@ -37,9 +39,28 @@ public struct FlipExplorer {
 
   /// Makes a small log with several segments, and stops it.
   public init(stop: StopKind, seed: UInt64) throws {
+    try self.init(
+      stop: stop, seed: seed, segmentBytes: EngineOptions.segmentBytesMin,
+      operations: [.append, .hardState, .large, .append])
+  }
+
+  /// Makes a log whose segments hold several batches each, one of them rewritten, and stops it.
+  public init(misdirecting stop: StopKind, seed: UInt64) throws {
+    try self.init(
+      stop: stop, seed: seed, segmentBytes: 2 * EngineOptions.segmentBytesMin,
+      operations: [
+        .append, .large, .append, .truncate, .append, .append, .hardState, .append, .large, .append,
+        .append, .append, .append, .append,
+      ])
+  }
+
+  private init(
+    stop: StopKind, seed: UInt64, segmentBytes: Int, operations: [StorageOperation]
+  ) throws {
     var random = SplitMix64(seed: seed)
     var options = StorageExplorer.tinyOptions(&random)
-    options.segmentBytes = EngineOptions.segmentBytesMin
+    options.segmentBytes = segmentBytes
+    options.segmentBytesFirst = segmentBytes
     options.syncMode = .always
     options.reserveBytes = 0
     self.options = options
@@ -48,9 +69,7 @@ public struct FlipExplorer {
     let driver = StorageDriver(disk: disk, options: options, seed: random.next())
     // Requests are finished one by one, so that all of them are acknowledged.
     driver.finishesEach = true
-    for operation in [StorageOperation.append, .hardState, .large, .append] {
-      try driver.perform(operation)
-    }
+    for operation in operations { try driver.perform(operation) }
     switch stop {
     case .clean: try driver.perform(.close)
     case .crash: driver.crash()
@@ -90,6 +109,37 @@ public struct FlipExplorer {
       rotten.files[i].content.removeLast(file.content.count - length)
       report.lengths += 1
       examine(rotten, "\(file.name) cut to \(length) bytes")
+    }
+  }
+
+  /// Puts every page of each segment in the place of every other one: what a device leaves that
+  /// writes a page to the wrong place, or reads it from there.
+  public mutating func misdirectAll() {
+    let active = image.files.lastIndex { SegmentName($0.name) != nil }
+    for (i, file) in image.files.enumerated() where SegmentName(file.name) != nil {
+      let count = file.content.count / Layout.page
+      for source in 0..<count where i != active || !isBlank(file, source) {
+        for target in 0..<count where target != source {
+          guard report.failures.count < 5 else { return }
+          var rotten = image
+          rotten.files[i].content.replaceSubrange(
+            Self.page(target), with: file.content[Self.page(source)])
+          report.pages += 1
+          examine(rotten, "\(file.name), page \(source) in the place of page \(target)")
+        }
+      }
+    }
+  }
+
+  private static func page(_ number: Int) -> Range<Int> {
+    number * Layout.page..<(number + 1) * Layout.page
+  }
+
+  /// True for a page with zeros in it: in the segment that is being written, where the last batch
+  /// belongs, it is what a write leaves that a power cut interrupted, and nothing tells the two apart.
+  private func isBlank(_ file: (name: String, content: [UInt8]), _ page: Int) -> Bool {
+    stride(from: page * Layout.page, to: (page + 1) * Layout.page, by: Layout.sector).contains {
+      file.content[$0..<$0 + Layout.sector].allSatisfy { $0 == 0 }
     }
   }
 

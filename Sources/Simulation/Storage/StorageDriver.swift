@@ -29,6 +29,39 @@ public struct SimulationFailure: Error, Sendable, CustomStringConvertible {
   }
 }
 
+/// A change of the log that was asked for.
+private enum PendingChange {
+  case append(Bytes, term: Term)
+  case truncate(after: LogIndex)
+  case compact(through: LogIndex)
+
+  /// Makes the change. One that has no ground any more, because a request before it failed, changes
+  /// nothing: the engine refuses it when its turn comes.
+  func apply(to model: inout LogModel) {
+    switch self {
+    case .append(let payload, let term): model.append(payload, term: term)
+    case .truncate(let index):
+      if index >= model.firstIndex - 1, index <= model.lastIndex { model.truncate(after: index) }
+    case .compact(let index):
+      if index <= model.lastIndex { model.compact(through: index) }
+    }
+  }
+}
+
+/// A state of the log: what it is once a request is done.
+private struct PendingState {
+  var model: LogModel
+  let ticket: Ticket
+  let change: PendingChange
+  /// True for an append that was asked for once a compaction had made room.
+  var isResumed = false
+}
+
+/// Whether the log has run out of room, and whether a compaction has made some since.
+private enum Room {
+  case enough, none, made
+}
+
 final class StorageDriver {
   let disk: SimulatedDisk
   private let options: EngineOptions
@@ -38,8 +71,10 @@ final class StorageDriver {
   private var writer: LaneState
   private var background: LaneState
 
-  /// All states since the last one that is durable, and the ticket that each waits for.
-  private var states: [(model: LogModel, ticket: Ticket)] = [(LogModel(), 0)]
+  /// The last state that is durable.
+  private var durable = LogModel()
+  /// All states since, in order.
+  private var states: [PendingState] = []
   private var hardStates: [(state: HardState, ticket: Ticket)] = [(HardState(), 0)]
   private var payloadNumber = 0
   /// The last truncation that was asked for since the log was opened.
@@ -51,6 +86,11 @@ final class StorageDriver {
   /// True when the disk work of a request is done before the next request.
   var finishesEach = false
   private(set) var isPoisoned = false
+  private var room = Room.enough
+  /// Times that requests failed for want of space.
+  private(set) var failuresForSpace = 0
+  /// Appends that were done after such a failure and a compaction behind it.
+  private(set) var appendsResumed = 0
   /// Told what a crash may leave, whenever that changes.
   var onExpectation: ((Expectation) -> Void)?
 
@@ -64,13 +104,26 @@ final class StorageDriver {
 
   /// What a crash right now may leave.
   var expectation: Expectation {
-    Expectation(logs: states.map(\.model), hardStates: hardStates.map(\.state))
+    Expectation(
+      logs: [durable] + states.map(\.model), hardStates: hardStates.map(\.state))
   }
 
   /// The disk holds this log already.
   func expect(_ model: LogModel, _ hardState: HardState) {
-    states = [(model, 0)]
+    durable = model
+    states = []
     hardStates = [(hardState, 0)]
+  }
+
+  /// What the log is once everything that was asked for is done.
+  private var model: LogModel { states.last?.model ?? durable }
+
+  private func expect(_ change: PendingChange, _ ticket: Ticket) {
+    var state = PendingState(model: model, ticket: ticket, change: change)
+    change.apply(to: &state.model)
+    if case .append = change { state.isResumed = room == .made }
+    states.append(state)
+    onExpectation?(expectation)
   }
 
   // MARK: Operations
@@ -89,7 +142,7 @@ final class StorageDriver {
     case .compact:
       // What is asked for is done first, so that there is something to compact.
       try pump()
-      try compact()
+      if !isPoisoned { try compact() }
     case .hardState: try saveHardState()
     case .idle: now += .milliseconds(50)
     case .sync:
@@ -136,31 +189,40 @@ final class StorageDriver {
     writer.u32(UInt32(payloadNumber))
     while writer.count < bytes { writer.u8(UInt8(truncatingIfNeeded: random.next() | 1)) }
     let payload = writer.finish()
-    var model = states.last!.model
+    let model = self.model
     let term = model.lastTerm + (random.next() % 3 == 0 ? 1 : 0)
-    var ticket: Ticket = 0
+    var taken: (index: LogIndex, ticket: Ticket) = (0, 0)
     try request { (engine) throws(LogError) in
-      ticket = try engine.append(payload.span, term: term).ticket
+      taken = try engine.append(payload.span, term: term)
     }
-    model.append(payload, term: term)
-    states.append((model, ticket))
-    onExpectation?(expectation)
+    guard taken.index == model.lastIndex + 1 else {
+      throw SimulationFailure(
+        description: "an append behind entry \(model.lastIndex) got index \(taken.index)")
+    }
+    expect(.append(payload, term: term), taken.ticket)
   }
 
   private func truncate() throws(SimulationFailure) {
-    var model = states.last!.model
-    let lowest = model.firstIndex - 1
+    let model = self.model
+    // A compaction that waits counts, even if it is going to be refused.
+    let lowest = max(model.firstIndex - 1, waitingCompaction)
+    guard lowest <= model.lastIndex else { return }
     let index = lowest + random.next() % (model.lastIndex - lowest + 1)
     var ticket: Ticket = 0
     try request { (engine) throws(LogError) in ticket = try engine.truncate(after: index) }
     lastTruncation = ticket
-    model.truncate(after: index)
-    states.append((model, ticket))
-    onExpectation?(expectation)
+    expect(.truncate(after: index), ticket)
+  }
+
+  /// The highest index that a compaction which is not done yet removes; 0 for none.
+  private var waitingCompaction: LogIndex {
+    states.reduce(0) { highest, state in
+      if case .compact(let index) = state.change { max(highest, index) } else { highest }
+    }
   }
 
   private func compact() throws(SimulationFailure) {
-    var model = states.last!.model
+    let model = self.model
     // A truncation that is not done yet has made the log shorter than what is durable.
     let last = min(engine!.engine.durableIndex, model.lastIndex)
     guard last >= model.firstIndex else { return }
@@ -168,9 +230,7 @@ final class StorageDriver {
     if lastTruncation > engine!.engine.writtenTicket { compactionsBehindTruncation += 1 }
     var ticket: Ticket = 0
     try request { (engine) throws(LogError) in ticket = try engine.compact(through: index) }
-    model.compact(through: index)
-    states.append((model, ticket))
-    onExpectation?(expectation)
+    expect(.compact(through: index), ticket)
   }
 
   private func saveHardState() throws(SimulationFailure) {
@@ -245,8 +305,7 @@ final class StorageDriver {
   private func open() throws(SimulationFailure) {
     let opened = try RecoveredImage.open(disk, options: options, seed: random.next())
     try opened.check(expectation, hasGarbage: false)
-    states = [(opened.model, 0)]
-    hardStates = [(opened.hardState, 0)]
+    expect(opened.model, opened.hardState)
     onExpectation?(expectation)
     engine = EngineBox(
       engine: LogEngine(opened.plan.opened, options: options, seed: random.next()))
@@ -259,6 +318,8 @@ final class StorageDriver {
     var left = steps
     while left > 0 {
       for lane in Lane.allCases { take(lane) }
+      // A request may fail before there is any work for the disk.
+      try takeFailures()
       switch (writer.job == nil, background.job == nil) {
       case (true, true): return
       case (false, true): try step(.writer)
@@ -281,29 +342,73 @@ final class StorageDriver {
   private func step(_ lane: Lane) throws(SimulationFailure) {
     guard let done = lane == .writer ? writer.step() : background.step() else { return }
     engine!.engine.completed(done.id, done.error, now: now)
-    for failure in engine!.engine.takeFailures() {
-      guard expectsFailures else {
-        throw SimulationFailure(description: "a request failed: \(failure.error)")
-      }
-      giveUp(failure)
-    }
+    try takeFailures()
     isPoisoned = engine!.engine.poison != nil
     acknowledge()
   }
 
+  private func takeFailures() throws(SimulationFailure) {
+    for failure in engine!.engine.takeFailures() {
+      guard expectsFailures else {
+        throw SimulationFailure(description: "a request failed: \(failure.error)")
+      }
+      try giveUp(failure)
+    }
+  }
+
   /// Takes back what failed. After a failed sync nobody knows: the states stay possible.
-  private func giveUp(_ failure: FailedRequests) {
-    guard failure.error.code != .poisoned else { return }
+  private func giveUp(_ failure: FailedRequests) throws(SimulationFailure) {
+    switch failure.error.code {
+    case .poisoned: return
+    case .diskFull, .capReached:
+      failuresForSpace += 1
+      room = .none
+    case .outOfRange where isCompactionWithoutGround(failure): break
+    default:
+      throw SimulationFailure(description: "a request failed for no reason: \(failure.error)")
+    }
     for tickets in failure.tickets {
-      states.removeAll { $0.ticket > 0 && tickets.contains($0.ticket) }
+      states.removeAll { tickets.contains($0.ticket) }
+      if hardStates.dropFirst().contains(where: { tickets.contains($0.ticket) }) {
+        throw SimulationFailure(description: "a vote failed, and the log went on")
+      }
+    }
+    // What was asked behind it stands, on what is left.
+    var model = durable
+    for i in states.indices {
+      states[i].change.apply(to: &model)
+      states[i].model = model
     }
     onExpectation?(expectation)
   }
 
+  /// True when all that failed is compactions of entries that are gone: a truncation took them, and
+  /// what was to replace them failed.
+  private func isCompactionWithoutGround(_ failure: FailedRequests) -> Bool {
+    var before = durable
+    for state in states {
+      if failure.tickets.contains(where: { $0.contains(state.ticket) }) {
+        guard case .compact(let index) = state.change, index > before.lastIndex else {
+          return false
+        }
+      }
+      before = state.model
+    }
+    return true
+  }
+
   /// Forgets the states that can no longer be the recovered one.
   private func acknowledge() {
-    let durable = engine!.engine.durableTicket
-    while states.count > 1, states[1].ticket <= durable { states.removeFirst() }
+    let last = engine!.engine.durableTicket
+    let count = states.prefix { $0.ticket <= last }.count
+    for state in states.prefix(count) {
+      if state.isResumed { appendsResumed += 1 }
+      if case .compact = state.change, room == .none { room = .made }
+    }
+    if count > 0 {
+      durable = states[count - 1].model
+      states.removeFirst(count)
+    }
     let written = engine!.engine.writtenTicket
     while hardStates.count > 1, hardStates[1].ticket <= written { hardStates.removeFirst() }
     onExpectation?(expectation)

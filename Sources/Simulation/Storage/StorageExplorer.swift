@@ -24,6 +24,10 @@ public struct StorageReport: Sendable {
   /// Failures of a call that were tried, and images of a power cut after them.
   public var faults = 0
   public var faultStates = 0
+  /// Times that requests failed for want of space.
+  public var failuresForSpace = 0
+  /// Appends that were done after such a failure and a compaction behind it.
+  public var appendsResumed = 0
   /// Images per row of the decision table.
   public var verdicts: [String: Int] = [:]
   public var failures: [String] = []
@@ -38,6 +42,8 @@ public struct StorageReport: Sendable {
     compactionsBehindTruncation += other.compactionsBehindTruncation
     faults += other.faults
     faultStates += other.faultStates
+    failuresForSpace += other.failuresForSpace
+    appendsResumed += other.appendsResumed
     verdicts.merge(other.verdicts, uniquingKeysWith: +)
     failures += other.failures
   }

@@ -20,7 +20,7 @@ struct List: InspectCommand {
   var deep = false
 
   func inspect(_ output: inout Output) throws -> ExitStatus {
-    let inspection = try Inspection(subject.path, depth: deep ? .everything : .opening)
+    let inspection = try Inspection(subject.path, depth: deep ? .everything : .batchIndexes)
     let segments = try inspection.summaries()
     let files = try inspection.otherFiles()
     if subject.json {

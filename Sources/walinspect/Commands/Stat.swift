@@ -15,7 +15,7 @@ struct Stat: InspectCommand {
   var deep = false
 
   func inspect(_ output: inout Output) throws -> ExitStatus {
-    let inspection = try Inspection(subject.path, depth: deep ? .everything : .opening)
+    let inspection = try Inspection(subject.path, depth: deep ? .everything : .batchIndexes)
     let sum = try LogSum(inspection, isDeep: deep)
     if subject.json {
       try output.line(sum.json)

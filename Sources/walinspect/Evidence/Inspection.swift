@@ -1,7 +1,7 @@
 // Inspection: a log as it lies on the disk: evidence and findings, gathered without a lock.
 //
 // What must always hold: nothing is written; what a writer did while we read is not taken for
-// damage. A finding of damage beside a live writer counts only if a second look confirms it.
+// damage (`DirectoryLook`).
 
 import LogFormat
 import ProgramSupport
@@ -35,7 +35,7 @@ struct Inspection {
   ///
   /// - Throws: `Failure` with status 66 if there is no log.
   init(
-    _ path: String, depth: DirectoryEvidence.Depth = .opening, label: String = "reading"
+    _ path: String, depth: DirectoryEvidence.Depth = .batchIndexes, label: String = "reading"
   ) throws {
     let directory: POSIXDirectory
     do throws(StorageError) {
@@ -71,7 +71,10 @@ struct Inspection {
     self.directory = directory
     self.isDetached = isDetached
     self.realNames = realNames
-    let look = try Look(directory, depth, label)
+    let line = ProgressLine(label)
+    let look = try DirectoryLook(
+      directory, depth: depth, progress: { done, total in line.show(done, of: total) },
+      pause: { Pause.milliseconds(20) })
     diagnosis = look.diagnosis
     isLive = look.isLive
     findings = look.findings.map { finding in
@@ -153,51 +156,7 @@ extension Inspection {
         + "in the order of their headers")
     return try Inspection(
       path, standIn, isDetached: false,
-      realNames: Dictionary(names, uniquingKeysWith: { $1 }), depth: .opening, label: "reading")
-  }
-}
-
-/// One look at a directory, or as many as it takes to tell damage from a race with a writer.
-private struct Look {
-  let diagnosis: Diagnosis
-  let findings: [Finding]
-  let isLive: Bool
-
-  /// What is still there after so many looks is there.
-  private static let looksMax = 3
-
-  init(
-    _ directory: any StorageDirectory, _ depth: DirectoryEvidence.Depth, _ label: String
-  ) throws {
-    var isLive = try directory.isLocked()
-    // Beside a writer, what every look since it came has found; nil before there was one.
-    var confirmed: Set<Finding>?
-    for look in 1... {
-      let diagnosis = Diagnosis(try Self.gather(directory, depth, label, isLive: isLive))
-      let wasLive = isLive
-      isLive = try directory.isLocked() || isLive
-      let found = diagnosis.findings
-      // A writer that came while we read is not known to have left anything half done.
-      if wasLive { confirmed = confirmed?.intersection(found) ?? Set(found) }
-      let isSettled = !isLive || confirmed?.isEmpty == true || look == Self.looksMax
-      if isSettled {
-        self.diagnosis = diagnosis
-        self.isLive = isLive
-        findings = found.filter { !isLive || confirmed?.contains($0) == true }
-        return
-      }
-      Pause.milliseconds(20)
-    }
-    preconditionFailure("looking never ends")
-  }
-
-  private static func gather(
-    _ directory: any StorageDirectory, _ depth: DirectoryEvidence.Depth, _ label: String,
-    isLive: Bool
-  ) throws -> DirectoryEvidence {
-    let line = ProgressLine(label)
-    return try DirectoryEvidence.gather(
-      directory, depth: depth, isLive: isLive,
-      progress: { done, total in line.show(done, of: total) })
+      realNames: Dictionary(names, uniquingKeysWith: { $1 }), depth: .batchIndexes, label: "reading"
+    )
   }
 }
