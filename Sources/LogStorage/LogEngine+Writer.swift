@@ -85,6 +85,7 @@ extension LogEngine {
       if case .batch(let batch)? = queue.second {
         return frameJob(needs: batch.framedBytes, truncateAfter: index)
       }
+      if index == appender.end.index { return syncJob(ticket: ticket) }
       return frameJob(needs: Layout.page, truncateAfter: index)
     case .hardState(let state, let ticket):
       return hardStateJob(state, ticket)

@@ -28,11 +28,9 @@ struct Storage: ParsableCommand {
   @Flag(help: "Run every sequence of three operations under each seed.")
   var exhaustive = false
 
-  @Flag(help: "Fail every call to the disk, one after the other, in place of crashes.")
+  @Flag(
+    help: "Fail every call to the disk, one after the other, and fill it up, in place of crashes.")
   var faults = false
-
-  @Flag(help: "With --faults: while other requests wait, and on a disk that fills up, too.")
-  var queued = false
 
   @Option(help: "Sequences drawn a seed.")
   var sequences = 40
@@ -95,10 +93,8 @@ struct Storage: ParsableCommand {
     } else if faults {
       for _ in 0..<sequences {
         explorer.exploreFaults(explorer.randomSequence())
-        if queued {
-          explorer.exploreFaults(explorer.randomSequence(), finishesEach: false)
-          explorer.exploreSpace(explorer.spaceSequence())
-        }
+        explorer.exploreFaults(explorer.randomSequence(), finishesEach: false)
+        explorer.exploreSpace(explorer.spaceSequence())
         if explorer.report.failures.count >= 5 { break }
       }
     } else {

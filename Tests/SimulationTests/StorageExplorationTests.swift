@@ -71,6 +71,30 @@ import Testing
     #expect(explorer.report.faults >= 100, "only \(explorer.report.faults) calls failed")
   }
 
+  /// A call fails while other requests wait behind the one that it was for.
+  @Test(arguments: UInt64(51)...54)
+  func aFailedCallIsSurvivedWithRequestsBehindIt(seed: UInt64) {
+    let explorer = StorageExplorer(seed: seed)
+    explorer.exploreFaults(
+      [.batch, .burst, .large, .burst, .sync, .burst, .close, .burst], finishesEach: false)
+    #expect(explorer.report.failures.isEmpty, "\(explorer.report.failures)")
+    #expect(explorer.report.faults >= 100, "only \(explorer.report.faults) calls failed")
+  }
+
+  /// Appends fail for want of space, nothing that was acknowledged is lost, and what a compaction
+  /// frees is used.
+  @Test func aFullDiskAndACapAreSurvived() {
+    var report = StorageReport()
+    for seed in UInt64(61)...68 {
+      let explorer = StorageExplorer(seed: seed)
+      explorer.exploreSpace(explorer.spaceSequence())
+      report.add(explorer.report)
+    }
+    #expect(report.failures.isEmpty, "\(report.failures)")
+    #expect(report.failuresForSpace >= 8, "space ran out \(report.failuresForSpace) times")
+    #expect(report.appendsResumed >= 8, "\(report.appendsResumed) appends after a compaction")
+  }
+
   @Test func theSameSeedDoesTheSame() {
     func run() -> StorageReport {
       let explorer = StorageExplorer(seed: 5)
