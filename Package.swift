@@ -32,6 +32,7 @@ let package = Package(
     .library(name: "LogFormat", targets: ["LogFormat"]),
     .library(name: "ByteBuffers", targets: ["ByteBuffers"]),
     .library(name: "Simulation", targets: ["Simulation"]),
+    .library(name: "LogInspection", targets: ["LogInspection"]),
     .executable(name: "raftlog", targets: ["raftlog"]),
     .executable(name: "walinspect", targets: ["walinspect"]),
     .executable(name: "logbench", targets: ["logbench"]),
@@ -85,13 +86,15 @@ let package = Package(
         argumentParser,
       ],
       swiftSettings: settings),
-    .executableTarget(
-      name: "walinspect",
+    .target(
+      name: "LogInspection",
       dependencies: [
         "ByteBuffers", "LogFormat", "StorageIO", "Recovery", "ProgramSupport", systemPackage,
         argumentParser,
       ],
       swiftSettings: settings),
+    .executableTarget(
+      name: "walinspect", dependencies: ["LogInspection"], swiftSettings: settings),
     .executableTarget(
       name: "logbench",
       dependencies: [

@@ -6,7 +6,15 @@
 import ArgumentParser
 import ProgramSupport
 
-@main
+/// The program `walinspect`.
+public enum InspectionProgram {
+  /// Runs the command that this process's arguments name, and ends the process.
+  public static func main() {
+    StandardStreams.prepare()
+    Walinspect.main(nil)
+  }
+}
+
 struct Walinspect: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "walinspect",
@@ -24,9 +32,4 @@ struct Walinspect: ParsableCommand {
       List.self, Stat.self, Terms.self, Dump.self, Verify.self, Explain.self, Diff.self,
       Follow.self, Salvage.self, Repair.self,
     ])
-
-  static func main() {
-    StandardStreams.prepare()
-    main(nil)
-  }
 }
