@@ -137,18 +137,41 @@ public final class POSIXDirectory: StorageDirectory {
     try syncDirectory(above)
   }
 
+  /// Locks the directory itself and the file `LOCK` in it.
+  ///
+  /// `LOCK` can be asked whether a writer is at work without standing in its way; the directory cannot
+  /// be deleted beside a writer and made anew, as a file in it can.
   public func lock() throws(StorageError) -> any DirectoryLock {
+    let lock = POSIXLock()
+    try lockDirectory(for: lock)
     let full = "\(path)/\(POSIXLock.name)"
     let file = try retrying(.lock, full) {
-      unsafe openat(descriptor, POSIXLock.name, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+      unsafe openat(descriptor, POSIXLock.name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
     }
-    let lock = POSIXLock(descriptor: file)
-    guard raftlog_try_lock(file) == 0 else {
-      let reason = lastError()
-      let busy = reason == .resourceTemporarilyUnavailable || reason == .permissionDenied
-      throw StorageError(.lock, path: full, errno: busy ? .wouldBlock : reason)
-    }
+    lock.hold(file)
+    guard raftlog_try_lock(file) == 0 else { throw Self.lockFailure(full) }
     return lock
+  }
+
+  private func lockDirectory(for lock: POSIXLock) throws(StorageError) {
+    // An open file of its own: the lock ends when that is closed, whoever else reads the directory.
+    let directory = try retrying(.lock, path) {
+      unsafe openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    }
+    lock.hold(directory)
+    guard flock(directory, LOCK_EX | LOCK_NB) != 0 else { return }
+    switch lastError() {
+    case .notSupported, .invalidArgument, .badFileDescriptor, .noLocks:
+      // A file system that locks files alone: there is still `LOCK`.
+      return
+    default: throw Self.lockFailure(path)
+    }
+  }
+
+  private static func lockFailure(_ path: String) -> StorageError {
+    let reason = lastError()
+    let isBusy = reason == .resourceTemporarilyUnavailable || reason == .permissionDenied
+    return StorageError(.lock, path: path, errno: isBusy ? .wouldBlock : reason)
   }
 
   public func isLocked() throws(StorageError) -> Bool {
@@ -170,16 +193,17 @@ public final class POSIXDirectory: StorageDirectory {
   public var freeBytes: UInt64 { unsafe raftlog_free_bytes(path) }
 }
 
-/// A lock on the file `LOCK`, held by the open file and gone with it, however the process ends.
+/// Locks that are held by open files and gone with them, however the process ends.
 private final class POSIXLock: DirectoryLock, @unchecked Sendable {
   static let name = "LOCK"
-  private var descriptor: Int32
+  private var descriptors: [Int32] = []
 
-  init(descriptor: Int32) { self.descriptor = descriptor }
+  /// Keeps an open file, and closes it with the lock.
+  func hold(_ descriptor: Int32) { descriptors.append(descriptor) }
 
   func release() {
-    if descriptor >= 0 { _ = close(descriptor) }
-    descriptor = -1
+    for descriptor in descriptors { _ = close(descriptor) }
+    descriptors = []
   }
 
   deinit { release() }

@@ -225,6 +225,25 @@ private func small(_ change: (inout EngineOptions) -> Void = { _ in }) -> LogOpt
     try await SegmentedLog.open(directory.path, options: small()).close()
   }
 
+  /// Somebody "cleans up" beside a writer. A second one would take back what the first acknowledges.
+  @Test func aDeletedLockFileLetsNobodyIn() async throws {
+    let log = try SegmentedLog.open(directory.path, options: small())
+    try await log.append(Bytes("first"))
+    try POSIXDirectory(path: directory.path).remove("LOCK")
+    for _ in 1...2 {
+      // The second time there is a lock file again, which the refused opener made.
+      let error = #expect(throws: LogError.self) {
+        try SegmentedLog.open(directory.path, options: small())
+      }
+      #expect(error?.code == .locked)
+    }
+    try await log.append(Bytes("second"))
+    try await log.close()
+    let again = try SegmentedLog.open(directory.path, options: small())
+    #expect(try again.read(1).payload.text == "first" && again.read(2).payload.text == "second")
+    try await again.close()
+  }
+
   @Test func anotherDirectoryIsNotTurnedIntoALog() throws {
     let other = try POSIXDirectory(path: directory.path)
     try other.open("thesis.txt", .create).write(Bytes("years of work"), at: 0)
