@@ -156,6 +156,11 @@ expect 64 '<b>' walinspect diff new
 expect 64 'start at 1' walinspect follow new --from 0
 expect 64 'below' walinspect dump new --from 5 --to 2
 expect 64 accept-loss walinspect repair new --accept-loss 5-2
+# A name that is no text would become another one, and so another directory.
+strange=$'not\xfftext'
+expect 64 'argument 3, not\\xfftext, is not valid UTF-8' raftlog append --data "$strange"
+expect 64 'argument 2, not\\xfftext, is not valid UTF-8' walinspect ls "$strange"
+holds "$(ls)" = "$(printf 'err\nout')"
 holds ! -e new
 
 echo "== no log there"
@@ -190,12 +195,13 @@ expect 5 'loop.*see that the path is right' walinspect verify loop
 ends_with '^verdict: I/O error$'
 
 echo "== append and read"
-expect 0 '^0 entries, 0 bytes, [0-9.]+ seconds, [0-9]+ syncs$' raftlog append --data made/on/the/way
+expect 0 '^0 entries, 0 bytes, [0-9.]+ seconds, [0-9]+ syncs?$' raftlog append --data made/on/the/way
 expect 0 - raftlog read --data made/on/the/way
 printed
 printf 'a\n\nb\r\nc\0d\nlast' >input
 expect 0 '^5 entries, 10 bytes,' raftlog append --data log --acks <input
 printed 1 2 3 4 5
+has err ' [0-9]+ syncs?$'
 expect 0 - raftlog read --data log
 printf 'a\n\nb\r\nc\0d\nlast\n' >input.lines
 printed_file input.lines
@@ -214,7 +220,7 @@ printed last
 expect 65 'line 2 is longer than 10 bytes' \
   raftlog append --data long --acks --max-entry-bytes 10 < <(printf '0123456789\n01234567890\nshort\n')
 printed 1
-has err '^1 entries, 10 bytes,'
+has err '^1 entry, 10 bytes,'
 expect 65 'line 2 is longer than 10 bytes' \
   raftlog append --data long --max-entry-bytes 10 < <(printf 'x\n01234567890')
 expect 0 - raftlog read --data long
@@ -240,9 +246,9 @@ expect 66 'entry 2 was compacted away.*begins at 3' raftlog read --data ends --f
 expect 66 'begins at 3' raftlog read --data ends --to 2
 expect 66 'begins at 3' raftlog read --data ends --from 1 --follow
 expect 66 'begins at 3' walinspect follow ends --from 1
-expect 66 'holds entries 3-3' raftlog compact --data ends --through 4
-expect 66 'holds entries 3-3' raftlog truncate --data ends --after 4
-expect 66 'holds entries 3-3' raftlog truncate --data ends --after 1
+expect 66 'holds entry 3$' raftlog compact --data ends --through 4
+expect 66 'holds entry 3$' raftlog truncate --data ends --after 4
+expect 66 'holds entry 3$' raftlog truncate --data ends --after 1
 expect 66 'holds' raftlog compact --data ends --through 18446744073709551615
 expect 0 '' raftlog compact --data ends --through 1
 expect 0 'ends at entry 2' raftlog truncate --data ends --after 2
@@ -300,7 +306,7 @@ start live
 send one two
 for command in append 'compact --through 1' 'truncate --after 1'; do
   # shellcheck disable=SC2086
-  expect 6 'live/LOCK.*another process' raftlog $command --data live
+  expect 6 'live is locked: another process' raftlog $command --data live
 done
 expect 6 'another process' walinspect repair live --apply
 expect 0 - raftlog read --data live
@@ -383,6 +389,7 @@ field() { sed -n "s/.*\"$1\":\"\{0,1\}\([^\",]*\)[\",].*/\1/p"; }
 expect 0 - walinspect ls whole --json
 segment=$(grep '"state":"sealed"' out | field file | head -n 1)
 active=$(grep '"state":"active"' out | field file)
+sealed=$(grep -c '"state":"sealed"' out)
 holds -f "whole/$segment"
 holds -f "whole/$active"
 expect 0 - walinspect dump whole --json
@@ -394,9 +401,11 @@ holds "$first" -gt 1
 seq 1 $((first - 1)) >before.damage
 cp -r whole flipped
 poke "flipped/$active" $((offset + 130)) 'XXXXXXXX'
-expect 2 'corrupt.*repaired' raftlog append --data flipped
-expect 2 'corrupt' raftlog read --data flipped
+expect 2 'corrupt.*repaired.*walinspect explain flipped' raftlog append --data flipped
+holds "$(wc -l <err)" -eq 1
+expect 2 'flipped: corrupt.*walinspect explain flipped' raftlog read --data flipped
 printed_file before.damage
+holds "$(grep -c '^raftlog: flipped: .*`walinspect explain flipped` says more$' err)" -eq 2
 expect 2 '' raftlog read --data flipped --to 1
 printed 1
 expect 2 - walinspect verify flipped
@@ -408,8 +417,42 @@ done
 # Opening does not read what was sealed; who reads it finds out.
 cp -r whole rotten
 poke "rotten/$segment" 4396 'XXXXXXXX'
-expect 2 'cannot be read' raftlog read --data rotten
+expect 2 'rotten: .*cannot be read.*walinspect explain rotten' raftlog read --data rotten
 expect 2 - walinspect verify rotten
+# Who did not read it says so.
+expect 0 - walinspect stat rotten
+shows "^checked .*$sealed segments by header and footer only"
+shows '^verdict +clean, as far as it was checked$'
+expect 0 - walinspect stat --json rotten
+shows "\"checked\":\"footers\",\"segmentsNotRead\":$sealed,\"verdict\":\"clean\""
+expect 0 - walinspect stat --json --deep rotten
+shows '"checked":"everything","segmentsNotRead":0,"verdict":"damaged"'
+expect 0 - walinspect ls rotten
+ends_with "^$sealed segments by header and footer only; --deep reads every byte\$"
+expect 0 - walinspect ls --json rotten
+holds "$(grep -c '"isRead":false' out)" -eq "$sealed"
+expect 0 - walinspect ls --deep rotten
+holds "$(grep -c 'deep reads' out)" -eq 0
+# What cannot be verified is equal to nothing, not even to itself; what lies beside it is.
+expect 1 - walinspect diff whole rotten
+shows '^entr(y|ies) [0-9-]+: damaged or not there in B$'
+ends_with ': ([0-9]|[0-9][0-9]) entr(y differs|ies differ)$'
+expect 1 - walinspect diff rotten rotten
+shows '^entr(y|ies) [0-9-]+: damaged or not there in A and B$'
+expect 1 - walinspect diff --json whole rotten
+shows '"type":"unreadable".*"in":\["B"\]'
+cp -r rotten rotten.headless
+rm rotten.headless/MANIFEST-?
+expect 1 'manifest is gone' walinspect diff whole rotten.headless
+shows ' in B$'
+# Neither is the last batch of a log.
+expect 1 - walinspect diff flipped whole
+shows "^entries $first-800: damaged or not there in A$"
+head -c 100000 /dev/zero | tr '\0' x | fold -w 100 | raftlog append --data squeezed --codec lz4 2>/dev/null
+cp -r squeezed squeezed.rotten
+poke "squeezed.rotten/$(cd squeezed && ls ./*.wal)" 4230 XXXXXXXX
+expect 1 - walinspect diff squeezed squeezed.rotten
+ends_with ' entr(y differs|ies differ)$'
 before=$(picture flipped)
 expect 0 '' walinspect repair flipped
 shows 'accept'
@@ -442,6 +485,47 @@ expect 3 'manifest' raftlog append --data headless
 expect 3 'salvage' raftlog read --data headless
 expect 3 '' walinspect verify headless
 expect 0 'manifest is gone' walinspect salvage headless --to -
+printed_file all
+# The segments speak for themselves: they are shown, and what is wrong with them is told.
+expect 0 'manifest is gone' walinspect ls headless --json
+holds "$(grep -c '"type":"segment".*"state":"sealed"' out)" -eq "$sealed"
+holds "$(grep -c '"type":"unknown"' out)" -eq 0
+expect 0 'manifest is gone' walinspect stat headless
+shows '^entries +1-800 \(800 entries\), by the'
+shows '^ [█·]+$'
+expect 3 - walinspect verify rotten.headless
+shows '^manifest lost \[P\]'
+shows "^corrupt \[F\] $segment at byte 4096"
+ends_with '^verdict: lost: 2 findings$'
+expect 0 - walinspect explain rotten.headless
+shows '^@P '
+shows '^@F '
+expect 0 'manifest is gone' walinspect ls --deep rotten.headless
+shows "^$segment .* damaged "
+# One whose header is gone as well is a file like any other.
+cp -r headless beheaded
+poke "beheaded/$segment" 20 XXXX
+expect 3 - walinspect verify beheaded
+shows "^orphan \[T\] $segment"
+expect 0 'reading [0-9]+ segments in the order' walinspect ls beheaded
+# Every finding has its place.
+for copy in MANIFEST-0 MANIFEST-1; do
+  cp -r whole edited
+  poke "edited/$copy" 600 XXXX
+  expect 1 - walinspect verify edited
+  expect 0 - walinspect explain edited
+  shows "^  file +$copy, byte 51[26]$"
+  shows '^  concerns  no entry$'
+  rm -r edited
+done
+cp -r whole unvoted
+poke unvoted/vote-0 100 XXXX
+poke unvoted/vote-1 100 XXXX
+expect 0 - walinspect explain unvoted
+shows '^  file +vote-0, byte 8$'
+# A lost vote is damage, and no entry is concerned.
+expect 2 - walinspect verify unvoted
+expect 0 'unvoted: vote lost.*walinspect explain unvoted' raftlog read --data unvoted
 printed_file all
 cp -r headless worse
 poke "worse/$segment" 4106 XXXXXX
@@ -485,6 +569,10 @@ done
 expect 0 - walinspect verify loose.wal
 ends_with '^verdict: clean$'
 expect 64 'one file' walinspect repair loose.wal
+cp "rotten/$segment" rotten.wal
+expect 0 - walinspect explain rotten.wal
+ends_with 'walinspect salvage rotten.wal --to FILE'
+if tail -n 1 out | grep -q repair; then fail "repair takes no file"; else pass; fi
 ln -s loose.wal link.wal
 expect 0 - walinspect verify link.wal
 
@@ -515,6 +603,33 @@ if command -v script >/dev/null && script -qec true /dev/null >/dev/null 2>&1; t
   NO_COLOR=1 script -qec "'$bin/walinspect' stat whole" /dev/null >out
   if LC_ALL=C grep -q $'\x1b\[' out; then fail "colours in spite of NO_COLOR"; else pass; fi
 fi
+
+echo "== in the width of the terminal"
+# A segment that holds nothing was not compacted.
+raftlog append --data hollow --segment-bytes 16384 2>/dev/null
+head -c 80000 /dev/zero | tr '\0' x | raftlog append --data hollow --segment-bytes 16384 --codec none 2>/dev/null
+expect 0 - walinspect ls hollow --json
+shows '"state":"sealed","firstIndex":1,"lastIndex":0'
+holds "$(grep -c compacted out)" -eq 0
+# within WIDTH: no line of what the last command printed has more characters (awk may count bytes),
+# but for a name that stands alone: one that is broken could not be copied.
+within() {
+  local line
+  while IFS= read -r line; do
+    if [ ${#line} -gt "$1" ] && [[ $line == *' '* ]]; then fail "wider than $1: '$line'"; return; fi
+  done <out
+  pass
+}
+for log in whole hollow flipped rotten lost headless beheaded unvoted loose.wal; do
+  for command in ls stat; do
+    expect 0 '' walinspect $command $log
+    within 80
+    for width in 60 100 200; do
+      COLUMNS=$width expect 0 '' walinspect $command $log
+      within $width
+    done
+  done
+done
 
 echo "== no permission"
 # Root may do everything, so it becomes somebody else first; where it cannot, this is left out.

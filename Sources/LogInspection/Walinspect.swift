@@ -11,6 +11,7 @@ public enum InspectionProgram {
   /// Runs the command that this process's arguments name, and ends the process.
   public static func main() {
     StandardStreams.prepare()
+    Arguments.requireText(for: "walinspect")
     Walinspect.main(nil)
   }
 }

@@ -60,8 +60,9 @@ public struct RecoveryError: Error, Sendable {
       }
     let more = findings.count > 1 ? " (and \(findings.count - 1) more)" : ""
     self.init(
-      code, "\(path) was not opened: \(gravest)\(more); \(gravest.verdict.action)",
-      findings: findings)
+      code,
+      "\(path) was not opened: \(gravest)\(more); \(gravest.verdict.action); "
+        + "`walinspect explain \(path)` says more", findings: findings)
   }
 }
 

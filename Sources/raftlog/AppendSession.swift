@@ -47,7 +47,7 @@ struct AppendSession {
       let (lines, error) = splitter.lines(in: chunk)
       try enqueue(lines)
       if let error { throw error }
-      progress.show("\(splitter.count) lines, durable through entry \(log.durableIndex)")
+      progress.show("line \(splitter.count), durable through entry \(log.durableIndex)")
     }
   }
 
@@ -83,8 +83,8 @@ struct AppendSession {
     case let error as LineTooLong:
       Failure(
         .badInput,
-        "line \(error.line) is longer than \(error.limit) bytes; the lines before it are in the "
-          + "log. Raise --max-entry-bytes, or shorten the line.")
+        "line \(error.line) is longer than \(Wording.plain(error.limit, "byte", "bytes")); the lines "
+          + "before it are in the log. Raise --max-entry-bytes, or shorten the line.")
     case let error as OutputError:
       // Not quietly, even if it is only that nobody reads them: there may be more input.
       Failure(
@@ -99,8 +99,9 @@ struct AppendSession {
     let elapsed = (ContinuousClock.now - start).components
     let seconds = Double(elapsed.seconds) + Double(elapsed.attoseconds) / 1e18
     StandardError.line(
-      "\(sum.entries) entries, \(sum.bytes) bytes, \(Wording.decimal(seconds, 2)) seconds, "
-        + "\(syncs) syncs")
+      Wording.plain(sum.entries, "entry", "entries") + ", "
+        + Wording.plain(sum.bytes, "byte", "bytes") + ", \(Wording.decimal(seconds, 2)) seconds, "
+        + Wording.plain(syncs, "sync", "syncs"))
   }
 }
 

@@ -3,6 +3,7 @@
 import ArgumentParser
 import LogStorage
 import ProgramSupport
+import Recovery
 
 struct Compact: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -70,6 +71,6 @@ extension SegmentedLog {
   /// The entries that there are, in words.
   fileprivate var held: String {
     let (first, last) = (firstIndex, appendedIndex)
-    return last < first ? "no entries, the next is \(first)" : "entries \(first)-\(last)"
+    return last < first ? "no entry, the next is \(first)" : EntryRange.words(first, last)
   }
 }

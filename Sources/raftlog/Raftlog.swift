@@ -21,6 +21,7 @@ struct Raftlog: ParsableCommand {
 
   static func main() {
     StandardStreams.prepare()
+    Arguments.requireText(for: "raftlog")
     main(nil)
   }
 }

@@ -14,7 +14,7 @@ struct Read: ParsableCommand {
     abstract: "Prints entries, a payload a line.",
     discussion: """
       Takes no lock and works beside a live append. What cannot be read is said on standard error; \
-      reading stops before it.
+      reading stops before it. A lost vote is said too, but it concerns no entry: the status is 0.
       """)
 
   @OptionGroup var data: DataOptions
@@ -41,7 +41,8 @@ struct Read: ParsableCommand {
       throw Failure(.refused, "\(data.path): \(refusal); \(refusal.verdict.action)")
     }
     for finding in look.findings where isNews(finding, isLive: look.isLive) {
-      StandardError.line("raftlog: \(finding)")
+      let advice = finding.verdict.severity >= .damaged ? advice : ""
+      StandardError.line("raftlog: \(data.path): \(finding)\(advice)")
     }
     guard let view = LogView(diagnosis, in: directory) else {
       throw Failure(
@@ -50,11 +51,25 @@ struct Read: ParsableCommand {
           + "`walinspect repair` rebuilds it")
     }
     try check(view)
-    try follow ? printForEver(view, directory) : print(view, directory)
-    switch look.severity {
-    case .damaged: return .damaged
-    case .lost: return .lost
-    default: return .clean
+    do {
+      try follow ? printForEver(view, directory) : print(view, directory)
+    } catch let error as RecoveryError where error.code == .damaged || error.code == .lost {
+      // A follower names the directory by itself.
+      let place = error.message.hasPrefix("\(directory.path): ") ? "" : "\(data.path): "
+      throw Failure(error.code == .lost ? .lost : .damaged, place + error.message + advice)
+    }
+    return Self.status(look.findings)
+  }
+
+  /// What to do about damage.
+  private var advice: String { "; `walinspect explain \(data.path)` says more" }
+
+  /// How bad it is for who reads entries: a lost vote concerns none of them.
+  private static func status(_ findings: [Finding]) -> ExitStatus {
+    switch findings.filter({ $0.verdict != .voteLost }).map(\.verdict.severity).max() {
+    case .damaged: .damaged
+    case .lost: .lost
+    default: .clean
     }
   }
 
@@ -107,8 +122,8 @@ struct Read: ParsableCommand {
     else { return nil }
     return RecoveryError(
       .compacted,
-      "\(data.path): entries \(Wording.indices(next, first - 1)) were compacted away while the log "
-        + "was read; it begins at \(first)")
+      "\(data.path): compacted away while the log was read: \(EntryRange.words(next, first - 1)); "
+        + "it begins at \(first)")
   }
 
   private func printForEver(_ view: LogView, _ directory: POSIXDirectory) throws {

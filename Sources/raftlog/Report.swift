@@ -38,7 +38,10 @@ private func report(_ error: any Error) -> ExitStatus {
 
 private func report(_ error: LogError) -> ExitStatus {
   StandardError.line("raftlog: \(error.message)\(advice(for: error))")
-  for finding in error.findings { StandardError.line("  \(finding)") }
+  // The message has the gravest of them.
+  for finding in error.findings where !error.message.contains("\(finding)") {
+    StandardError.line("  \(finding)")
+  }
   if let storage = error.storageError, error.code == .storage {
     if storage.isNotFound || storage.isNoDirectory { return .noLog }
   }

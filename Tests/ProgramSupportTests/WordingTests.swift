@@ -13,6 +13,8 @@ import Testing
     #expect(Wording.count(UInt64.max) == "18,446,744,073,709,551,615")
     #expect(Wording.count(1, "batch", "batches") == "1 batch")
     #expect(Wording.count(2, "batch", "batches") == "2 batches")
+    #expect(Wording.plain(1, "entry", "entries") == "1 entry")
+    #expect(Wording.plain(12345, "entry", "entries") == "12345 entries")
   }
 
   @Test func bytesHaveADecimalOnlyWhereTheyAreNotExact() {
@@ -52,5 +54,6 @@ import Testing
   @Test func linesBreakBehindCommas() {
     #expect(Wording.wrapped("one, two, three", width: 9) == ["one, two,", "three"])
     #expect(Wording.wrapped("unbreakable", width: 3) == ["unbreakable"])
+    #expect(Wording.wrapped("one, two and three", width: 9) == ["one, two", "and three"])
   }
 }

@@ -1,6 +1,6 @@
 // walinspect diff: whether two logs hold the same entries, where both hold any.
 //
-// What must always hold: payloads are compared by the checksums in the batches' tables; memory does
+// What must always hold: entries count as equal only where both were read and verified; memory does
 // not grow with the logs.
 
 import ArgumentParser
@@ -12,8 +12,9 @@ struct Diff: InspectCommand {
   static let configuration = CommandConfiguration(
     abstract: "Compares the entries of two logs on the indices that both have.",
     discussion: """
-      Entries are told by index, term, kind and checksum. What cannot be read in one of the logs \
-      counts as a difference. Exit status: 0 equal on the common range; 1 they differ.
+      Every payload is read and verified; entries are then told by index, term, kind, length and \
+      checksum. What cannot be read or verified in one of the logs counts as a difference, also \
+      where it is the same in both. Exit status: 0 equal on the common range; 1 they differ.
       """)
 
   @Argument(help: "The directory of a log, or one segment file.")
@@ -111,8 +112,8 @@ private struct DiffReport {
       json.strings("in", logs)
       try output.line(json)
     } else {
-      let entries = Wording.indices(range.lowerBound, range.upperBound)
-      try output.line("entries \(entries): not readable in \(logs.joined(separator: " and "))")
+      try output.line(
+        "\(EntryRange.words(range)): damaged or not there in \(logs.joined(separator: " and "))")
     }
   }
 
@@ -146,13 +147,16 @@ private struct DiffReport {
 }
 
 extension EntryIdentity {
-  fileprivate var words: String { "term \(term), \(kind), crc \(Hex.string(checksum))" }
+  fileprivate var words: String {
+    "term \(term), \(kind), \(Wording.count(length, "byte", "bytes")), crc \(Hex.string(checksum))"
+  }
 }
 
 extension JSONWriter {
   fileprivate mutating func identity(_ identity: EntryIdentity) {
     field("term", identity.term)
     field("kind", identity.kind.description)
+    field("length", identity.length)
     checksum("crc", identity.checksum)
   }
 

@@ -29,10 +29,21 @@ struct Explain: InspectCommand {
     try output.line(
       count == 0
         ? "nothing was found: every byte is what it should be\(live)"
-        : Wording.count(count, "finding", "findings") + live
-          + (inspection.findings.contains(where: \.verdict.refusesOpening)
-            ? "; the log does not open: `walinspect repair` shows what can be done" : ""))
+        : Wording.count(count, "finding", "findings") + live + Self.advice(inspection))
     return .clean
+  }
+
+  /// What can be done where opening does nothing.
+  private static func advice(_ inspection: Inspection) -> String {
+    let refusals = inspection.findings.filter(\.verdict.refusesOpening)
+    if refusals.isEmpty { return "" }
+    if inspection.isDetached {
+      return "; `walinspect salvage \(inspection.path) --to FILE` saves what can be read"
+    }
+    // What another program or group wrote is not for this one to repair.
+    let isOurs = refusals.contains { $0.verdict.severity < .refused }
+    return "; the log does not open"
+      + (isOurs ? ": `walinspect repair \(inspection.path)` shows what can be done" : "")
   }
 
   private static let format = "walinspect.explain/1"

@@ -16,7 +16,8 @@ struct FindingReport {
     json.field("severity", ExitStatus(finding.verdict.severity).word)
     json.field("refusesOpening", finding.verdict.refusesOpening)
     json.field("file", finding.file)
-    json.field("offset", finding.offset)
+    // Where there is no place in particular it is the whole file.
+    json.field("offset", finding.offset ?? 0)
     json.field("firstIndex", finding.firstIndex)
     json.field("lastIndex", finding.lastIndex)
     json.field("detail", finding.detail)
@@ -34,7 +35,7 @@ struct FindingReport {
     let tone: Tone = verdict.severity >= .damaged ? .bad : .warning
     var lines = [terminal.paint("@\(verdict.rawValue) \(verdict.title)", tone)]
     lines.append("  file      \(Wording.escaped(finding.file))" + place)
-    if finding.firstIndex != nil { lines.append("  concerns  \(finding.indices ?? "no entry")") }
+    lines.append("  concerns  \(concerns)")
     if !finding.detail.isEmpty { lines.append("  found     \(Wording.escaped(finding.detail))") }
     for (i, fact) in finding.evidence.facts.enumerated() {
       lines.append((i == 0 ? "  evidence  " : "            ") + fact.words)
@@ -45,5 +46,15 @@ struct FindingReport {
     return lines
   }
 
-  private var place: String { finding.offset.map { ", byte \($0)" } ?? "" }
+  private var place: String { finding.offset.map { ", byte \($0)" } ?? ", all of it" }
+
+  /// The entries, as far as they can be named.
+  private var concerns: String {
+    if let indices = finding.indices { return indices }
+    switch finding.verdict {
+    case .corruptManifest, .manifestLost: return "whatever only the manifest said"
+    case .unsupported, .foreign: return "nobody can say: nothing of it was read"
+    default: return "no entry"
+    }
+  }
 }

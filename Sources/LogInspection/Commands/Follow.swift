@@ -31,7 +31,7 @@ struct Follow: InspectCommand {
         "\(subject.path): entry \(from) was compacted away; the log begins at \(view.firstIndex)")
     }
     for finding in inspection.findings where finding.verdict.severity >= .damaged {
-      Output.complain("\(finding)")
+      Output.complain("\(subject.path): \(finding); `walinspect explain \(subject.path)` says more")
     }
     var stream = EntryStream(
       inspection.directory, from: from ?? view.lastIndex + 1, last: view.lastIndex,

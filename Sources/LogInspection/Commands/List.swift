@@ -11,7 +11,8 @@ struct List: InspectCommand {
     abstract: "Lists the files of a log, each segment with a bar.",
     discussion: """
       Segments come in the order of the log, then everything else. The bar of a segment is as long \
-      as the file is large.
+      as the file is large. Without --deep sealed segments are shown by their footers only. Without \
+      a manifest the segments come in the order of their headers.
       """)
 
   @OptionGroup var subject: SubjectOptions
@@ -21,15 +22,29 @@ struct List: InspectCommand {
 
   func inspect(_ output: inout Output) throws -> ExitStatus {
     let inspection = try Inspection(subject.path, depth: deep ? .everything : .batchIndexes)
-    let segments = try inspection.summaries()
+    let segments = try inspection.shown.summaries()
     let files = try inspection.otherFiles()
+    inspection.sayRebuilt()
     if subject.json {
       for segment in segments { try output.line(Self.json(segment)) }
       for file in files { try output.line(Self.json(file)) }
     } else {
       try FileTable(segments, files, on: .output).print(to: &output)
+      try Self.printReach(inspection.shown.unreadSegments, to: &output)
     }
     return .clean
+  }
+
+  /// Says what was not looked at.
+  private static func printReach(_ unread: Int, to output: inout Output) throws {
+    guard unread > 0 else { return }
+    let terminal = Terminal.output
+    let words =
+      Wording.count(unread, "segment", "segments")
+      + " by header and footer only; --deep reads every byte"
+    for line in Wording.wrapped(words, width: terminal.width) {
+      try output.line(terminal.paint(line, .faint))
+    }
   }
 
   private static let format = "walinspect.ls/1"
@@ -43,6 +58,7 @@ struct List: InspectCommand {
     json.field("lastIndex", segment.lastIndex)
     json.field("batches", segment.batches)
     json.field("bytes", segment.fileBytes)
+    json.field("isRead", segment.isRead)
     json.objects("uses", segment.strip.stretches) { json, stretch in
       json.field("use", stretch.use.name)
       json.field("bytes", stretch.bytes)
@@ -60,76 +76,114 @@ struct List: InspectCommand {
   }
 }
 
-/// The listing for people. Where a line is too short for a bar beside the text, bars go below it.
+/// The listing for people, in the width of the terminal: columns as far as there is room for them,
+/// and the bar of a segment beside or below them. Where not even the columns have room each file has
+/// its name, and below it what there is to say.
 private struct FileTable {
   private let terminal: Terminal
   private let segments: [SegmentSummary]
   private let files: [OtherFile]
   private let rows: [[String]]
   private let widths: [Int]
+  /// How many of the columns there is room for; 0 for none.
+  private let columns: Int
 
-  private static let heading = ["FILE", "ENTRIES", "BATCHES", "BYTES", "STATE"]
+  private static let heading = ["FILE", "BYTES", "STATE", "ENTRIES", "BATCHES"]
   /// Columns that are numbers, and so flush right.
-  private static let numeric = [false, false, true, true, false]
-  private static let bytesColumn = 3
+  private static let numeric = [false, true, false, false, true]
+  private static let stateColumn = 2
+  /// One column may be left out, the last.
+  private static let columnsMin = 4
   private static let barWidthMin = 24
   /// A longer name does not make the column wider.
   private static let nameWidthMax = 40
+  /// The least that words may be squeezed into.
+  private static let noteWidthMin = 16
 
   init(_ segments: [SegmentSummary], _ files: [OtherFile], on terminal: Terminal) {
     self.terminal = terminal
     self.segments = segments
     self.files = files
-    rows = segments.map(Self.row)
-    let bounded = [Self.heading] + rows
+    let rows = segments.map(Self.row)
     let names = files.map { Wording.escaped($0.name).count }.filter { $0 <= Self.nameWidthMax }
     let sizes = files.map { Wording.bytes($0.bytes).count }
-    widths = (0..<Self.heading.count).map { column in
-      let others = column == 0 ? names : column == Self.bytesColumn ? sizes : []
-      return max(bounded.map { $0[column].count }.max() ?? 0, others.max() ?? 0)
+    let widths = (0..<Self.heading.count).map { column in
+      let others = column == 0 ? names : column == 1 ? sizes : []
+      let cells = ([Self.heading] + rows).map { $0[column].count }
+      return (cells + others).max() ?? 0
     }
+    self.rows = rows
+    self.widths = widths
+    let fitting = [Self.heading.count, Self.columnsMin].first {
+      Self.taken(widths, $0) <= terminal.width
+    }
+    columns = fitting ?? 0
+  }
+
+  /// The columns of the terminal that the first `count` columns of the table take.
+  private static func taken(_ widths: [Int], _ count: Int) -> Int {
+    widths.prefix(count).reduce(0, +) + 2 * (count - 1)
   }
 
   private static func row(_ segment: SegmentSummary) -> [String] {
     [
       Wording.escaped(segment.name),
-      Wording.indices(segment.firstIndex, segment.lastIndex),
-      segment.batches.map { Wording.count($0) } ?? "?",
       segment.fileBytes.map(Wording.bytes) ?? "-",
       segment.state.rawValue,
+      Wording.indices(segment.firstIndex, segment.lastIndex),
+      segment.batches.map { Wording.count($0) } ?? "?",
     ]
   }
 
-  /// A file that is no segment: its name may run on over the columns that it has nothing for.
-  private func text(_ file: OtherFile) -> String {
-    let front = widths.prefix(Self.bytesColumn)
-    let nameWidth = front.reduce(0, +) + 2 * (front.count - 1)
-    let note = file.note.isEmpty ? "" : ", " + Wording.escaped(file.note)
-    return Wording.escaped(file.name).padded(nameWidth) + "  "
-      + Wording.bytes(file.bytes).leading(widths[Self.bytesColumn]) + "  "
-      + terminal.paint(file.kind.rawValue + note, Self.tone(file.kind))
-  }
-
   func print(to output: inout Output) throws {
-    try output.line(terminal.paint(text(Self.heading).withoutTrailingSpaces, .heading))
-    let taken = widths.reduce(0, +) + 2 * widths.count
-    let beside = terminal.width - taken - 1
-    let fits = beside >= Self.barWidthMin
-    let room = fits ? beside : terminal.width - 3
+    let beside = columns == 0 ? 0 : terminal.width - Self.taken(widths, columns) - 3
+    let isBeside = beside >= Self.barWidthMin
+    let room = isBeside ? beside : terminal.width - 3
     let largest = segments.map(\.strip.bytes).max() ?? 0
+    if columns > 0 {
+      let heading = (0..<columns).map { cell(Self.heading, $0) }
+      let line = heading.joined(separator: "  ").withoutTrailingSpaces
+      try output.line(terminal.paint(line, .heading))
+    }
     for (row, segment) in zip(rows, segments) {
       let width = Self.barWidth(segment.strip.bytes, of: largest, room: room)
       let bar = terminal.picture(segment.strip.cells(width))
-      let text = painted(row, Self.tone(segment.state), isPadded: fits)
-      try output.line(fits ? text + "  " + bar : text)
-      if !fits { try output.line("  " + bar) }
+      if columns == 0 {
+        try printBelow(row[0], Self.words(segment), Self.tone(segment.state), to: &output)
+      } else {
+        let text = text(row, Self.tone(segment.state))
+        try output.line(isBeside ? text + "  " + bar : text.withoutTrailingSpaces)
+      }
+      if !isBeside, !bar.isEmpty { try output.line("  " + bar) }
     }
-    for file in files { try output.line(text(file)) }
+    for file in files { try print(file, to: &output) }
     let uses = Set(segments.flatMap { $0.strip.stretches.map(\.use) })
     if !uses.isEmpty {
       try output.line()
       try output.line(terminal.legend(uses))
     }
+  }
+
+  // MARK: Segments
+
+  private func cell(_ row: [String], _ column: Int) -> String {
+    Self.numeric[column]
+      ? row[column].leading(widths[column]) : row[column].padded(widths[column])
+  }
+
+  /// The row with its state in a tone.
+  private func text(_ row: [String], _ tone: Tone) -> String {
+    (0..<columns).map { column in
+      let text = cell(row, column)
+      return column == Self.stateColumn ? terminal.paint(text, tone) : text
+    }.joined(separator: "  ")
+  }
+
+  private static func words(_ segment: SegmentSummary) -> String {
+    let batches = segment.batches.map { ", " + Wording.count($0, "batch", "batches") } ?? ""
+    let entries = EntryRange.words(segment.firstIndex, segment.lastIndex)
+    return "\(segment.fileBytes.map(Wording.bytes) ?? "no file"), \(segment.state.rawValue), "
+      + entries + batches
   }
 
   /// A file that is not empty has a bar that can be seen.
@@ -138,18 +192,33 @@ private struct FileTable {
     return max(1, Int((Double(bytes) / Double(largest) * Double(room)).rounded()))
   }
 
-  private func text(_ row: [String]) -> String {
-    zip(row, zip(widths, Self.numeric)).map { cell, layout in
-      layout.1 ? cell.leading(layout.0) : cell.padded(layout.0)
-    }.joined(separator: "  ")
+  // MARK: Other files
+
+  private func print(_ file: OtherFile, to output: inout Output) throws {
+    let name = Wording.escaped(file.name)
+    let bytes = Wording.bytes(file.bytes)
+    let note = file.note.isEmpty ? "" : ", " + Wording.escaped(file.note)
+    let words = file.kind.rawValue + note
+    let front = name.padded(widths[0]) + "  " + bytes.leading(widths[1]) + "  "
+    let room = terminal.width - front.count
+    guard columns > 0, room >= Self.noteWidthMin else {
+      try printBelow(name, "\(bytes), \(words)", Self.tone(file.kind), to: &output)
+      return
+    }
+    for (i, line) in Wording.wrapped(words, width: room).enumerated() {
+      let margin = i == 0 ? front : String(repeating: " ", count: front.count)
+      try output.line(margin + terminal.paint(line, Self.tone(file.kind)))
+    }
   }
 
-  /// The row with its last cell in a tone.
-  private func painted(_ row: [String], _ tone: Tone, isPadded: Bool) -> String {
-    let state = row.last!
-    let front = text(Array(row.dropLast()) + [""]).dropLast(widths.last!)
-    let filling = isPadded ? max(0, widths.last! - state.count) : 0
-    return front + terminal.paint(state, tone) + String(repeating: " ", count: filling)
+  /// The name, and below it what there is to say.
+  private func printBelow(
+    _ name: String, _ words: String, _ tone: Tone, to output: inout Output
+  ) throws {
+    try output.line(name)
+    for line in Wording.wrapped(words, width: terminal.width - 2) {
+      try output.line("  " + terminal.paint(line, tone))
+    }
   }
 
   private static func tone(_ state: SegmentSummary.State) -> Tone {

@@ -7,7 +7,11 @@ import Recovery
 
 struct Stat: InspectCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Sums a log up: identity, entries, terms, bytes, state, and a picture of it all.")
+    abstract: "Sums a log up: identity, entries, terms, bytes, state, and a picture of it all.",
+    discussion: """
+      Without --deep sealed segments are known by their footers only; what was checked is said. \
+      Without a manifest the segments come in the order of their headers.
+      """)
 
   @OptionGroup var subject: SubjectOptions
 
@@ -16,7 +20,8 @@ struct Stat: InspectCommand {
 
   func inspect(_ output: inout Output) throws -> ExitStatus {
     let inspection = try Inspection(subject.path, depth: deep ? .everything : .batchIndexes)
-    let sum = try LogSum(inspection, isDeep: deep)
+    let sum = try LogSum(inspection)
+    inspection.sayRebuilt()
     if subject.json {
       try output.line(sum.json)
     } else {
@@ -38,7 +43,8 @@ struct Stat: InspectCommand {
 /// Everything that `stat` shows.
 private struct LogSum {
   private let inspection: Inspection
-  private let isDeep: Bool
+  /// What the entries are read from: the same, unless the manifest is gone.
+  private let log: Inspection
   private let segments: [SegmentSummary]
   private let terms: [TermSpan]
   /// All segments in the order of the log, then prepared space.
@@ -47,12 +53,12 @@ private struct LogSum {
   private let bytes: [(String, Int)]
   private let lastIndex: LogIndex
 
-  init(_ inspection: Inspection, isDeep: Bool) throws {
+  init(_ inspection: Inspection) throws {
     self.inspection = inspection
-    self.isDeep = isDeep
-    segments = try inspection.summaries()
+    log = inspection.shown
+    segments = try log.summaries()
     let files = try inspection.otherFiles()
-    terms = TermSpan.spans(of: segments, from: inspection.manifest)
+    terms = TermSpan.spans(of: segments, from: log.manifest)
     var strip = Strip()
     for segment in segments { strip.append(segment.strip) }
     for file in files where file.kind == .spare { strip.append(.free, file.bytes) }
@@ -67,7 +73,11 @@ private struct LogSum {
     self.bytes = bytes
   }
 
-  private var firstIndex: LogIndex { inspection.manifest?.firstIndex ?? 1 }
+  /// False where neither a manifest nor segments say what the log is.
+  private var isKnown: Bool { log.manifest != nil }
+  /// True where segments stand in for the manifest.
+  private var isRebuilt: Bool { inspection.manifest == nil && isKnown }
+  private var firstIndex: LogIndex { log.manifest?.firstIndex ?? 1 }
   private var entryCount: LogIndex { lastIndex < firstIndex ? 0 : lastIndex - firstIndex + 1 }
 
   private var vote: VoteFile? {
@@ -88,12 +98,12 @@ private struct LogSum {
 
   var json: JSONWriter {
     var json = JSONWriter(format: "walinspect.stat/1")
-    let manifest = inspection.manifest
     json.field("path", inspection.path)
     json.field("isDetachedSegment", inspection.isDetached)
-    json.field("group", manifest?.group.description)
-    json.field("incarnation", inspection.isDetached ? nil : manifest?.incarnation.description)
-    let isKnown = manifest != nil
+    json.field("isManifestLost", inspection.manifest == nil)
+    json.field("group", log.manifest?.group.description)
+    json.field(
+      "incarnation", inspection.isDetached ? nil : inspection.manifest?.incarnation.description)
     json.field("firstIndex", isKnown ? firstIndex : nil)
     json.field("lastIndex", isKnown ? lastIndex : nil)
     json.field("entries", isKnown ? entryCount : nil)
@@ -111,6 +121,8 @@ private struct LogSum {
       for (name, count) in bytes { json.field(name, count) }
     }
     json.field("isLive", inspection.isLive)
+    json.field("checked", log.unreadSegments == 0 ? "everything" : "footers")
+    json.field("segmentsNotRead", log.unreadSegments)
     json.field("verdict", ExitStatus(inspection.severity).word)
     json.field("findings", inspection.findings.count)
     return json
@@ -144,12 +156,12 @@ private struct LogSum {
   }
 
   var lines: [Line] {
-    let group = inspection.manifest?.group.description
+    let group = log.manifest?.group.description
     var lines = [
       Line(
         name: "log",
         value: Wording.escaped(inspection.path) + (inspection.isDetached ? ", one segment" : "")),
-      Line(name: "group", value: group ?? "unknown: the manifest is gone"),
+      Line(name: "group", value: group.map { $0 + byHeaders } ?? "unknown: the manifest is gone"),
     ]
     if !inspection.isDetached { lines += directoryLines }
     lines += [
@@ -157,10 +169,13 @@ private struct LogSum {
       Line(name: "terms", value: termsLine),
       Line(name: "segments", value: segmentsLine),
       Line(name: "disk", value: diskLine),
+      Line(name: "checked", value: checkedLine),
       verdictLine,
     ]
     return lines
   }
+
+  private var byHeaders: String { isRebuilt ? ", by the segments' headers" : "" }
 
   private var directoryLines: [Line] {
     let manifest = inspection.manifest
@@ -193,17 +208,27 @@ private struct LogSum {
   }
 
   private var entriesLine: String {
-    if inspection.manifest == nil { return "unknown: the manifest is gone" }
+    guard isKnown else { return "unknown: the manifest is gone" }
     guard entryCount > 0 else {
-      return "none; the next has index \(max(lastIndex, firstIndex - 1) + 1)"
+      return "none; the next has index \(max(lastIndex, firstIndex - 1) + 1)" + byHeaders
     }
-    let compacted = firstIndex > 1 && !inspection.isDetached ? ", compacted below" : ""
+    let isCompacted = firstIndex > 1 && !inspection.isDetached && !isRebuilt
     return Wording.indices(firstIndex, lastIndex)
-      + " (\(Wording.count(entryCount, "entry", "entries"))\(compacted))"
+      + " (\(Wording.count(entryCount, "entry", "entries"))\(isCompacted ? ", compacted below" : ""))"
+      + byHeaders + damageWords
+  }
+
+  /// The entries that cannot be read, the first ranges of them.
+  private var damageWords: String {
+    let ranges = inspection.findings
+      .filter { $0.verdict.severity >= .damaged && $0.verdict.severity < .refused }
+      .compactMap(\.indices)
+    let more = ranges.count > 3 ? ", and more" : ""
+    return ranges.isEmpty ? "" : ", damaged: " + ranges.prefix(3).joined(separator: ", ") + more
   }
 
   private var termsLine: String {
-    if inspection.manifest == nil { return "unknown" }
+    guard isKnown else { return "unknown" }
     guard let first = terms.first, let last = terms.last else { return "none" }
     if terms.count == 1 { return "\(first.term)" }
     return "\(first.term) to \(last.term), in \(Wording.count(terms.count)) runs"
@@ -223,14 +248,27 @@ private struct LogSum {
 
   private var verdictLine: Line {
     let severity = inspection.severity
-    let tone: Tone = severity == .clean ? .good : severity == .mended ? .warning : .bad
+    let clean: Tone = isChecked ? .good : .plain
+    let tone: Tone = severity == .clean ? clean : severity == .mended ? .warning : .bad
     let live = inspection.isLive ? " (live)" : ""
     let count = inspection.findings.count
     let findings =
-      count == 0 ? "" : ": " + Wording.count(count, "finding", "findings") + ", see explain"
-    let reach = isDeep ? "" : "; as far as opening reads, verify reads everything"
+      count == 0
+      ? "" : ": " + Wording.count(count, "finding", "findings") + ", see `walinspect explain`"
+    let reach = isChecked ? "" : ", as far as it was checked"
     return Line(
       name: "verdict", value: ExitStatus(severity).word + live + findings + reach, tone: tone)
+  }
+
+  private var isChecked: Bool { log.unreadSegments == 0 }
+
+  /// What the verdict is founded on.
+  private var checkedLine: String {
+    let unread = log.unreadSegments
+    if unread == 0 { return "everything" }
+    let rest = unread == segments.count ? "" : ", the rest in full"
+    return Wording.count(unread, "segment", "segments")
+      + " by header and footer only\(rest); `walinspect verify` reads every byte"
   }
 
   /// The whole directory as one bar; under it the first index of each segment where that begins.

@@ -13,7 +13,8 @@ struct Terms: InspectCommand {
 
   func inspect(_ output: inout Output) throws -> ExitStatus {
     let inspection = try Inspection(subject.path).readable()
-    let spans = TermSpan.spans(of: try inspection.summaries(), from: inspection.manifest)
+    let segments = try inspection.summaries()
+    let spans = TermSpan.spans(of: segments, from: inspection.manifest)
     for span in spans {
       if subject.json {
         var json = JSONWriter(format: "walinspect.terms/1")
@@ -24,6 +25,10 @@ struct Terms: InspectCommand {
       } else {
         try output.line("\(span.firstIndex) \(span.lastIndex) \(span.term)")
       }
+    }
+    let last = segments.last?.lastIndex ?? 0
+    for gap in TermSpan.gaps(in: spans, from: inspection.manifest?.firstIndex ?? 1, to: last) {
+      Output.complain("damage hides the term of \(EntryRange.words(gap))")
     }
     return .clean
   }
@@ -50,6 +55,20 @@ struct TermSpan: Hashable {
       }
     }
     return spans
+  }
+
+  /// What lies between spans, and in front of and behind them.
+  static func gaps(
+    in spans: [TermSpan], from first: LogIndex, to last: LogIndex
+  ) -> [ClosedRange<LogIndex>] {
+    var gaps: [ClosedRange<LogIndex>] = []
+    var next = first
+    for span in spans {
+      if span.firstIndex > next { gaps.append(next...span.firstIndex - 1) }
+      next = max(next, span.lastIndex + 1)
+    }
+    if next <= last { gaps.append(next...last) }
+    return gaps
   }
 
   private static func add(_ span: TermSpan, to spans: inout [TermSpan]) {

@@ -1,7 +1,8 @@
-// IdentityCursor: what each index of a log holds, by its tables alone, in order.
+// IdentityCursor: what each index of a log holds, in order.
 //
-// What must always hold: the index that is asked for only grows; one batch and the places of one
-// segment's batches are in memory.
+// What must always hold: an entry is told only if its payload was read and is what its checksum says;
+// one that cannot be verified is unreadable, whatever its table says of it. The index that is asked
+// for only grows; one batch and the places of one segment's batches are in memory.
 
 import ByteBuffers
 import LogFormat
@@ -12,6 +13,8 @@ import StorageIO
 struct EntryIdentity: Hashable {
   var term: Term
   var kind: EntryKind
+  /// Bytes of the payload.
+  var length: Int
   /// CRC32C of the payload.
   var checksum: UInt32
 }
@@ -34,7 +37,9 @@ struct IdentityCursor {
   init(_ inspection: Inspection) throws {
     self.inspection = inspection
     segments = inspection.segments
-    lasts = try inspection.summaries().map(\.lastIndex)
+    lasts = try zip(segments, inspection.summaries()).map { segment, summary in
+      max(summary.lastIndex, segment.firstDamagedIndex(inspection) ?? 0)
+    }
     firstIndex = inspection.manifest?.firstIndex ?? 1
     lastIndex = max(lasts.last ?? 0, firstIndex - 1)
   }
@@ -56,17 +61,20 @@ struct IdentityCursor {
 /// The segment that the cursor is in.
 private struct OpenSegment {
   private var reader: SegmentReader
+  private let group: UID
   private let batches: [BatchLocation]
   private var position = 0
-  private var rows: [BatchRow]?
-  private var rowsFirstIndex: LogIndex = 0
+  /// The entries of the batch at `position`, nil for each that cannot be verified.
+  private var entries: [EntryIdentity?]?
+  private var entriesFirstIndex: LogIndex = 0
 
   /// Nil when the file is not there, or is another one.
   init?(_ segment: SegmentEvidence, in inspection: Inspection) throws {
     guard let manifest = inspection.manifest,
       segment.header == .valid || segment.header == .damaged
     else { return nil }
-    let header = segment.record.header(group: manifest.group)
+    group = manifest.group
+    let header = segment.record.header(group: group)
     do throws(StorageError) {
       let file = try inspection.directory.open(segment.record.fileName, .read)
       batches = try segment.batches(in: file, header: header)
@@ -80,31 +88,52 @@ private struct OpenSegment {
   mutating func read(_ index: LogIndex, last: LogIndex) throws -> IdentityCursor.Reading {
     while position < batches.count, batches[position].lastIndex < index {
       position += 1
-      rows = nil
+      entries = nil
     }
     guard position < batches.count else { return .unreadable(through: last) }
     let batch = batches[position]
     if index < batch.firstIndex { return .unreadable(through: min(last, batch.firstIndex - 1)) }
-    if rows == nil { try load(batch) }
-    guard let rows, index >= rowsFirstIndex, index - rowsFirstIndex < rows.count else {
+    if entries == nil { try load(batch) }
+    guard let entries, index >= entriesFirstIndex, index - entriesFirstIndex < entries.count else {
       return .unreadable(through: min(last, batch.lastIndex))
     }
-    let row = rows[Int(index - rowsFirstIndex)]
-    return .entry(EntryIdentity(term: row.term, kind: row.kind, checksum: row.checksum))
+    let place = Int(index - entriesFirstIndex)
+    if let entry = entries[place] { return .entry(entry) }
+    let rest = entries[place...].prefix { $0 == nil }.count
+    return .unreadable(through: min(last, batch.lastIndex, index + LogIndex(rest) - 1))
   }
 
   private mutating func load(_ location: BatchLocation) throws {
-    rows = []
-    guard let frame = try reader.frame(at: location.offset) else { return }
-    switch try reader.body(of: frame, at: location.offset) {
-    case .batch(let batch, let found):
-      rows = found
-      rowsFirstIndex = batch.header.firstIndex
-    case .damaged(let header?, let found, _):
-      // The table has a checksum of its own: it speaks for entries whose payload is gone.
-      rows = found
-      rowsFirstIndex = header.firstIndex
-    case .damaged, .none: break
+    entries = []
+    guard let frame = try reader.frame(at: location.offset), frame.ordinal == location.ordinal,
+      frame.kind == .batch
+    else { return }
+    let start = location.offset + Layout.frame
+    let bytes = try reader.bytes(start..<start + frame.bodyBytes)
+    guard let batch = try? Batch(bytes), batch.header.checksum == frame.bodyChecksum,
+      batch.header.group == group, let rows = try? batch.rows()
+    else { return }
+    entriesFirstIndex = batch.header.firstIndex
+    entries = zip(rows, batch.verified(rows)).map { row, isVerified in
+      isVerified
+        ? EntryIdentity(
+          term: row.term, kind: row.kind, length: row.length, checksum: row.checksum) : nil
+    }
+  }
+}
+
+extension Batch {
+  /// Which of the entries that `rows` tells of have the payload that their checksum says. Where
+  /// payloads are stored raw, one that is damaged takes no other with it.
+  fileprivate func verified(_ rows: [BatchRow]) -> [Bool] {
+    guard header.codec == .none else {
+      let isWhole = (try? entries()) != nil
+      return rows.map { _ in isWhole }
+    }
+    var offset = 0
+    return rows.map { row in
+      defer { offset += row.length }
+      return CRC32C.checksum(storedPayload[offset..<offset + row.length].span) == row.checksum
     }
   }
 }
@@ -116,5 +145,13 @@ extension SegmentEvidence {
   ) throws(StorageError) -> [BatchLocation] {
     if let known = locations(isRefused: true) { return known }
     return try SegmentIndex.load(record, header: header, from: file)
+  }
+
+  /// The first entry of damage that is never cut, and of which nobody knows how many it took.
+  fileprivate func firstDamagedIndex(_ inspection: Inspection) -> LogIndex? {
+    let name = inspection.fileName(record)
+    return inspection.findings
+      .filter { $0.file == name && $0.verdict.refusesOpening && $0.lastIndex == nil }
+      .compactMap(\.firstIndex).max()
   }
 }

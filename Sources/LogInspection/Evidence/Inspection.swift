@@ -22,7 +22,8 @@ struct Inspection {
   let path: String
   let directory: any StorageDirectory
   let diagnosis: Diagnosis
-  /// The rows that fired and that a second look confirmed, with the files' own names.
+  /// The rows that fired and that a second look confirmed, with the files' own names. Without a
+  /// manifest those that the segments show by themselves are among them.
   let findings: [Finding]
   /// True when a writer holds the directory.
   let isLive: Bool
@@ -30,6 +31,8 @@ struct Inspection {
   let isDetached: Bool
   /// The name on the disk of files that a made-up manifest knows by another.
   private let realNames: [String: String]
+  /// Where the manifest is gone: the segments in the order of their headers. One at most.
+  private let rebuilt: [Inspection]
 
   /// Looks at what `path` names: a directory, or one segment file.
   ///
@@ -77,11 +80,14 @@ struct Inspection {
       pause: { Pause.milliseconds(20) })
     diagnosis = look.diagnosis
     isLive = look.isLive
-    findings = look.findings.map { finding in
+    let found = look.findings.map { finding in
       var finding = finding
       finding.file = realNames[finding.file] ?? finding.file
+      if isDetached { finding.detail += Self.withoutManifest }
       return finding
     }
+    rebuilt = try Self.rebuild(look, path, directory, depth: depth, label: label)
+    findings = found + rebuilt.flatMap(\.findingsOfSegments)
   }
 
   fileprivate static func noLog(_ path: String, _ why: String) -> Failure {
@@ -115,6 +121,56 @@ private struct RegularFile {
 }
 
 extension Inspection {
+  /// What the segments' own headers add up to, where the manifest is gone and they can be trusted.
+  private static func rebuild(
+    _ look: DirectoryLook, _ path: String, _ directory: any StorageDirectory,
+    depth: DirectoryEvidence.Depth, label: String
+  ) throws -> [Inspection] {
+    guard look.diagnosis.evidence.manifest == nil, !look.diagnosis.isUnborn,
+      !look.diagnosis.findings.contains(where: { $0.verdict == .unsupported })
+    else { return [] }
+    var segments: [LooseSegment] = []
+    for unknown in look.diagnosis.evidence.unknown where unknown.scan != nil {
+      do {
+        segments.append(try LooseSegment(unknown.file.name, in: directory))
+      } catch let failure as Failure {
+        // Out of all bounds, or gone since: it stays a file that nobody knows.
+        Output.complain("left out: \(failure.message)")
+      }
+    }
+    guard !segments.isEmpty else { return [] }
+    let standIn = try LooseSegment.directory(of: segments, over: directory, path: path)
+    let names = segments.map { ($0.header.fileName, $0.fileName) }
+    return [
+      try Inspection(
+        path, standIn, isDetached: false,
+        realNames: Dictionary(names, uniquingKeysWith: { $1 }), depth: depth, label: label)
+    ]
+  }
+
+  /// What every finding of a segment says that no manifest speaks for.
+  private static let withoutManifest = "; judged by the segment alone, without a manifest"
+
+  /// What a made-up manifest lets the segments say: the rest of its findings are its own.
+  private var findingsOfSegments: [Finding] {
+    let lasts = Dictionary(
+      segments.map { (fileName($0.record), $0.record.end?.index) }, uniquingKeysWith: { $1 })
+    return findings.compactMap { finding in
+      switch finding.evidence {
+      case .segmentBreak:
+        // What a later segment took the place of is no part of the log.
+        if let last = lasts[finding.file] ?? nil, let first = finding.firstIndex, first > last {
+          return nil
+        }
+      case .header, .footer, .unknownKind: break
+      default: return nil
+      }
+      var finding = finding
+      finding.detail += Self.withoutManifest
+      return finding
+    }
+  }
+
   var evidence: DirectoryEvidence { diagnosis.evidence }
 
   /// What the manifest says; nil when it is gone.
@@ -132,6 +188,15 @@ extension Inspection {
     realNames[record.fileName] ?? record.fileName
   }
 
+  /// How many segments speak by their footers alone, because nobody read their frames.
+  var unreadSegments: Int {
+    segments.count { $0.fileBytes != nil && $0.scan == nil }
+  }
+
+  /// The log to show: this one or, where the manifest is gone, the segments in the order that their
+  /// headers give, if there are any.
+  var shown: Inspection { rebuilt.first ?? self }
+
   /// The entries as they can be read.
   func view() throws -> LogView {
     guard let view = LogView(diagnosis, in: directory) else {
@@ -140,23 +205,23 @@ extension Inspection {
     return view
   }
 
-  /// The log to read entries from: this one or, where the manifest is gone, the segments in the
-  /// order that their headers give.
+  /// The log to read entries from: as `shown`, with a word about it.
   func readable() throws -> Inspection {
     guard manifest == nil else { return self }
     let refusals = findings.filter { $0.verdict == .unsupported }
     if let finding = refusals.first { throw Failure(.refused, "\(path): \(finding)") }
-    let segments = try evidence.unknown.compactMap { unknown in
-      unknown.scan == nil ? nil : try LooseSegment(unknown.file.name, in: directory)
+    guard !rebuilt.isEmpty else {
+      throw Failure(
+        .lost, "\(path) holds no segment with a readable header: there is nothing to read")
     }
-    let standIn = try LooseSegment.directory(of: segments, over: directory, path: path)
-    let names = segments.map { ($0.header.fileName, $0.fileName) }
-    Output.complain(
-      "\(path): the manifest is gone; reading \(Wording.count(segments.count, "segment", "segments")) "
-        + "in the order of their headers")
-    return try Inspection(
-      path, standIn, isDetached: false,
-      realNames: Dictionary(names, uniquingKeysWith: { $1 }), depth: .batchIndexes, label: "reading"
-    )
+    sayRebuilt()
+    return shown
+  }
+
+  /// Says on standard error that the manifest is gone and something stands in for it.
+  func sayRebuilt() {
+    guard let log = rebuilt.first else { return }
+    let count = Wording.count(log.segments.count, "segment", "segments")
+    Output.complain("\(path): the manifest is gone; reading \(count) in the order of their headers")
   }
 }

@@ -26,14 +26,15 @@ struct OtherFile {
 }
 
 extension Inspection {
-  /// Everything that is not a segment of the log, in a fixed order.
+  /// Everything that is not a segment of the log that is shown, in a fixed order.
   func otherFiles() throws -> [OtherFile] {
     guard !isDetached else { return [] }
     let known = evidence.files.compactMap { knownFile($0) }
-    let unknown = evidence.unknown.map { file in
+    let segments = Set(shown.segments.map { shown.fileName($0.record) })
+    let unknown = evidence.unknown.filter { !segments.contains($0.file.name) }.map { file in
       OtherFile(
         kind: Self.kind(file), name: file.file.name, bytes: file.file.size,
-        note: file.file.name.hasPrefix("spare-") ? "prepared for a next segment" : file.detail)
+        note: file.file.name.hasPrefix("spare-") ? "for a next segment" : file.detail)
     }
     let strangers = evidence.strangers.map {
       OtherFile(kind: .stranger, name: $0.name, bytes: $0.size, note: "none of the log's")
@@ -63,8 +64,7 @@ extension Inspection {
       return OtherFile(kind: .lock, name: file.name, bytes: file.size, note: note)
     case names.reserve:
       return OtherFile(
-        kind: .reserve, name: file.name, bytes: file.size, note: "space for recovery on a full disk"
-      )
+        kind: .reserve, name: file.name, bytes: file.size, note: "for a full disk")
     default: return nil
     }
   }

@@ -32,6 +32,8 @@ struct SegmentSummary {
   /// Bytes of the file; nil when there is none.
   let fileBytes: Int?
   let termRuns: [TermRun]
+  /// False where only the footer, or the manifest, was asked.
+  let isRead: Bool
   let strip: Strip
 
   init(_ segment: SegmentEvidence, in inspection: Inspection) throws {
@@ -41,9 +43,14 @@ struct SegmentSummary {
     let findings = inspection.findings.filter { $0.file == name }
     firstIndex = record.firstIndex
     fileBytes = segment.fileBytes
-    let found = segment.locations(isRefused: findings.contains(where: \.verdict.refusesOpening))
+    isRead = segment.scan != nil
+    let isRefused = findings.contains(where: \.verdict.refusesOpening)
+    let found = segment.locations(isRefused: isRefused)
     batches = found?.count
-    lastIndex = record.end?.index ?? found?.last?.lastIndex ?? record.previousIndex
+    // Damage that is not cut belongs to the log, as far as it is known.
+    let damaged = isRefused ? findings.filter { $0.verdict.severity >= .damaged } : []
+    let held = [found?.last?.lastIndex ?? record.previousIndex] + damaged.compactMap(\.lastIndex)
+    lastIndex = record.end?.index ?? held.max()!
     termRuns =
       record.end?.termRuns ?? segment.scan?.termRuns ?? segment.footer?.termRuns ?? []
     state = Self.state(segment, findings)
@@ -129,8 +136,10 @@ private struct SegmentStrip {
         marks.append(Mark(offset: Self.place(of: first, in: batch, endingAt: end), use: .live))
       }
     } else if let end = segment.record.end {
+      // One that holds no entry is where its first would be.
       let isEmpty = end.index == segment.record.previousIndex
-      marks.append(Mark(offset: 0, use: isEmpty && segment.record.isCut ? .cut : use(end.index)))
+      let last = isEmpty ? segment.record.firstIndex : end.index
+      marks.append(Mark(offset: 0, use: isEmpty && segment.record.isCut ? .cut : use(last)))
     } else {
       marks.append(Mark(offset: 0, use: .live))
     }

@@ -56,8 +56,8 @@ package struct EntryStream {
       into: { entries in
         let first = entries[0].index
         if first > next, first > from {
-          let gone = Wording.indices(max(next, from), first - 1)
-          tell("entries \(gone) were compacted away before they were read")
+          let gone = EntryRange.words(max(next, from), first - 1)
+          tell("compacted away before it was read: \(gone)")
         }
         next = entries.last!.index + 1
         let wanted = first < from ? entries.filter { $0.index >= from } : entries

@@ -19,8 +19,8 @@ package struct Terminal: Sendable {
   /// True when characters outside ASCII are shown as what they are.
   package var hasUnicode: Bool
 
-  /// What a program that writes into a pipe or a file may assume.
-  private static let widthWithoutTerminal = 120
+  /// Where nobody says how wide the output is, and in a pipe or a file.
+  private static let widthUnknown = 80
   private static let widthMin = 40
   /// Whatever the environment says, a line is no longer.
   private static let widthMax = 1000
@@ -38,8 +38,8 @@ package struct Terminal: Sendable {
   private init(descriptor: Int32) {
     let isTerminal = isatty(descriptor) == 1
     let columns = isTerminal ? Self.columns(descriptor) : nil
-    let fallback = isTerminal ? 80 : Self.widthWithoutTerminal
-    let width = columns ?? Environment.value("COLUMNS").flatMap { Int($0) } ?? fallback
+    let width =
+      columns ?? Environment.value("COLUMNS").flatMap { Int($0) } ?? Self.widthUnknown
     self.init(
       isTerminal: isTerminal, width: min(max(width, Self.widthMin), Self.widthMax),
       hasColour: isTerminal && Environment.value("NO_COLOR") == nil

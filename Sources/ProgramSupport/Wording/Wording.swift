@@ -22,6 +22,11 @@ package enum Wording {
     "\(count(value)) \(value == 1 ? one : many)"
   }
 
+  /// The same without groups, for lines that scripts take numbers from.
+  package static func plain(_ value: some BinaryInteger, _ one: String, _ many: String) -> String {
+    "\(value) \(value == 1 ? one : many)"
+  }
+
   /// Bytes in the largest binary unit of which there is at least one; with one decimal where that is
   /// not exact. It is rounded down: a file that is not quite full never looks full.
   package static func bytes(_ value: Int) -> String {
@@ -60,16 +65,26 @@ package enum Wording {
     return first == last ? "\(first)" : "\(first)-\(last)"
   }
 
-  /// `text` in lines of at most `width`, broken behind commas; what has none stays on one line.
+  /// `text` in lines of at most `width`, broken behind commas, and between words where a piece is
+  /// longer than a line; a word that is longer stays whole.
   package static func wrapped(_ text: String, width: Int) -> [String] {
     var lines: [String] = []
-    let parts = text.split(separator: ", ", omittingEmptySubsequences: false)
-    for (i, part) in parts.enumerated() {
-      let piece = part + (i + 1 < parts.count ? "," : "")
+    func add(_ piece: String) {
       if let last = lines.last, last.count + 1 + piece.count <= width {
         lines[lines.count - 1] += " " + piece
       } else {
-        lines.append(String(piece))
+        lines.append(piece)
+      }
+    }
+    let parts = text.split(separator: ", ", omittingEmptySubsequences: false)
+    for (i, part) in parts.enumerated() {
+      let piece = part + (i + 1 < parts.count ? "," : "")
+      if piece.count <= width {
+        add(String(piece))
+      } else {
+        for word in piece.split(separator: " ", omittingEmptySubsequences: false) {
+          add(String(word))
+        }
       }
     }
     return lines

@@ -89,7 +89,8 @@ public struct LogView: Sendable {
       } catch let error as StorageError {
         let damage = RecoveryError(
           error.isNotFound ? .lost : .storage,
-          "entries \(max(next, part.record.firstIndex))-\(part.last) cannot be read: \(error)",
+          EntryRange.words(max(next, part.record.firstIndex), part.last)
+            + " cannot be read: \(error)",
           storageError: error)
         guard let onDamage else { throw damage }
         onDamage(damage)
@@ -138,10 +139,9 @@ public struct LogView: Sendable {
   private func report(
     _ first: LogIndex, _ last: LogIndex?, _ part: Part, _ onDamage: ((RecoveryError) -> Void)?
   ) throws(RecoveryError) {
-    let range = last.map { "entries \(first)-\($0)" } ?? "entries from \(first) on"
     let damage = RecoveryError(
       .damaged,
-      "\(part.record.fileName): \(range) are damaged; `walinspect explain` says where")
+      "\(part.record.fileName): \(EntryRange.words(first, last)) cannot be read: damaged")
     guard let onDamage else { throw damage }
     onDamage(damage)
   }
@@ -191,7 +191,7 @@ package struct BatchReader {
       guard entries.count == Int(range.upperBound - range.lowerBound) + 1 else {
         throw FormatError(
           .inconsistent,
-          "the batch holds entries \(batch.header.firstIndex)-\(batch.header.lastIndex)")
+          "the batch holds \(EntryRange.words(batch.header.indices))")
       }
       return entries
     } catch let error as StorageError {
@@ -199,8 +199,7 @@ package struct BatchReader {
     } catch {
       throw RecoveryError(
         .damaged,
-        "\(path) at byte \(location.offset): entries \(range.lowerBound)-\(range.upperBound) cannot "
-          + "be read: \(error)")
+        "\(path) at byte \(location.offset): \(EntryRange.words(range)) cannot be read: \(error)")
     }
   }
 
@@ -228,8 +227,8 @@ package struct BatchReader {
     guard first <= location.firstIndex, batch.header.lastIndex >= location.lastIndex else {
       throw FormatError(
         .inconsistent,
-        "the batch holds entries \(first)-\(batch.header.lastIndex), not "
-          + "\(location.firstIndex)-\(location.lastIndex)")
+        "the batch holds \(EntryRange.words(first, batch.header.lastIndex)), not "
+          + EntryRange.words(location.firstIndex, location.lastIndex))
     }
     return batch
   }

@@ -1,5 +1,6 @@
 // Diagnosis: evidence put through the table. Pure.
 
+import ByteBuffers
 import LogFormat
 import StorageIO
 
@@ -60,14 +61,48 @@ public struct Diagnosis: Sendable {
       detail(copy, name: name, best: best)
     }
     let carriedDetail = carried > best ? ["a frame names edit \(carried)"] : []
-    var finding = Finding(
-      deciding: .manifest(facts), file: ManifestHeader.names[0],
-      detail: (details + carriedDetail).joined(separator: "; "))
-    // Name the copy that has to be mended, not always the first.
-    if case .usable(let scan) = first, scan.number == best, scan.isClean {
-      finding.file = ManifestHeader.names[1]
+    let named = namedCopy(first, second, best: best)
+    return [
+      Finding(
+        deciding: .manifest(facts), file: ManifestHeader.names[named],
+        offset: facts.order == .conflict
+          ? conflictOffset(evidence.manifests[named].scan, evidence.manifests[1 - named].scan)
+          : offset(evidence.manifests[named]),
+        detail: (details + carriedDetail).joined(separator: "; "))
+    ]
+  }
+
+  /// The copy that is newer than this program, or has to be mended; not always the first.
+  private static func namedCopy(
+    _ first: ManifestCopy, _ second: ManifestCopy, best: UInt64
+  ) -> Int {
+    if case .unsupported = first { return 0 }
+    if case .unsupported = second { return 1 }
+    if case .usable(let scan) = first, scan.number == best, scan.isClean { return 1 }
+    return 0
+  }
+
+  /// Where a copy is not what it should be: the header that is wrong, or the place behind the last
+  /// valid edit.
+  private static func offset(_ copy: ManifestCopy) -> Int {
+    switch copy {
+    case .missing: 0
+    case .unusable(let error), .unsupported(let error): error.offset
+    case .usable(let scan): scan.end
     }
-    return [finding]
+  }
+
+  /// Where the first edit of `scan` begins that `other` contradicts; the first one, which says
+  /// everything anew, if it is none in particular.
+  private static func conflictOffset(_ scan: ManifestScan?, _ other: ManifestScan?) -> Int {
+    let numbered = (other?.edits ?? []).dropFirst().map { ($0.number, $0) }
+    let others = Dictionary(numbered, uniquingKeysWith: { $1 })
+    var offset = Layout.manifestHeader
+    for (i, edit) in (scan?.edits ?? []).enumerated() {
+      if i > 0, let copy = others[edit.number], copy != edit { return offset }
+      offset += edit.encoded(previousChecksum: 0).bytes.count
+    }
+    return Layout.manifestHeader
   }
 
   private static func fact(_ copy: ManifestCopy) -> ManifestFacts.Copy {
@@ -116,7 +151,8 @@ public struct Diagnosis: Sendable {
       return zip(VoteFile.names, evidence.votes).compactMap { name, copy in
         guard case .unsupported(let error) = copy else { return nil }
         let facts = VoteFacts(first: .newerFormat, second: .newerFormat, order: .same)
-        return Finding(deciding: .votes(facts), file: name, detail: error.message)
+        return Finding(
+          deciding: .votes(facts), file: name, offset: error.offset, detail: error.message)
       }
     }
     let (first, second) = (evidence.votes[0], evidence.votes[1])
@@ -136,12 +172,21 @@ public struct Diagnosis: Sendable {
       case .usable(let file): details.append("\(name) has generation \(file.generation)")
       }
     }
-    let bad = first.file == nil || (first.file?.generation ?? 0) < (second.file?.generation ?? 0)
+    let isFirst =
+      first.file == nil || (first.file?.generation ?? 0) < (second.file?.generation ?? 0)
     return [
       Finding(
-        deciding: .votes(facts), file: VoteFile.names[bad ? 0 : 1],
-        detail: details.joined(separator: "; "))
+        deciding: .votes(facts), file: VoteFile.names[isFirst ? 0 : 1],
+        offset: offset(isFirst ? first : second), detail: details.joined(separator: "; "))
     ]
+  }
+
+  /// Where a copy is not what it should be; one that is only older is that from its beginning.
+  private static func offset(_ copy: VoteCopy) -> Int {
+    switch copy {
+    case .missing, .usable: 0
+    case .unusable(let error), .unsupported(let error): error.offset
+    }
   }
 
   private static func fact(_ copy: VoteCopy) -> VoteFacts.Copy {

@@ -41,10 +41,8 @@ public struct Finding: Hashable, Sendable {
 
   /// The concerned indices in words, or nil.
   public var indices: String? {
-    guard let firstIndex else { return nil }
-    guard let lastIndex else { return "entries from \(firstIndex) on" }
-    if lastIndex < firstIndex { return nil }
-    return firstIndex == lastIndex ? "entry \(firstIndex)" : "entries \(firstIndex)-\(lastIndex)"
+    guard let firstIndex, lastIndex ?? .max >= firstIndex else { return nil }
+    return EntryRange.words(firstIndex, lastIndex)
   }
 }
 
