@@ -12,14 +12,15 @@ let settings: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
-let raftlog: [Target.Dependency] = ["LogFormat", "Recovery", "LogStorage", "Simulation"].map {
-  .product(name: $0, package: "raftlog")
-}
+func raftlog(_ name: String) -> Target.Dependency { .product(name: name, package: "raftlog") }
+
+let log = ["ByteBuffers", "LogFormat", "StorageIO", "Recovery", "LogStorage", "Simulation"]
+  .map(raftlog)
 
 /// A program that libFuzzer drives. It brings `main`, so the target is compiled as a library.
-func fuzzer(_ name: String) -> Target {
+func fuzzer(_ name: String, also more: [Target.Dependency] = []) -> Target {
   .executableTarget(
-    name: name, dependencies: ["FuzzSupport"] + raftlog,
+    name: name, dependencies: ["FuzzSupport"] + log + more,
     swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])])
 }
 
@@ -30,12 +31,13 @@ let package = Package(
   targets: [
     .systemLibrary(name: "CLibFuzzer"),
     .target(
-      name: "FuzzSupport", dependencies: ["CLibFuzzer"] + raftlog, swiftSettings: settings),
+      name: "FuzzSupport", dependencies: ["CLibFuzzer"] + log, swiftSettings: settings),
     fuzzer("FuzzBatch"),
     fuzzer("FuzzSegment"),
     fuzzer("FuzzManifest"),
     fuzzer("FuzzVote"),
     fuzzer("FuzzDirectory"),
+    fuzzer("FuzzInspect", also: [raftlog("LogInspection")]),
     fuzzer("FuzzLog"),
   ]
 )

@@ -3,25 +3,27 @@
 #
 #   Fuzz/run.sh SECONDS [FUZZER...]      all of them by default, SECONDS each
 #
-# Seeds are written by the fuzzers themselves, from real encodings. FUZZ_CORPUS names a folder in
-# which the corpora live on and crashes are kept; without it both are in a temporary folder, which
-# goes away unless something crashed. Ends with a table of executions; exits with 1 if a fuzzer
-# found something, with 64 on wrong use.
+# Each fuzzer first runs what is in Regressions/FUZZER. Seeds are written by the fuzzers themselves,
+# from real encodings. FUZZ_CORPUS names a folder in which the corpora live on and crashes are kept;
+# without it both are in a temporary folder, which goes away unless something was found. Ends with a
+# table of executions; exits with 1 if a fuzzer found something, with 64 on wrong use.
 #
-# To repeat a crash (the path of its input is printed):
+# To repeat a crash (the path of its input is printed, and the seed of the run that found it):
 #
 #   SWIFT_BACKTRACE=enable=no Fuzz/.build/release/FUZZER PATH
 #
-# and to make the input smaller first:
+# to make the input smaller first:
 #
 #   SWIFT_BACKTRACE=enable=no Fuzz/.build/release/FUZZER -minimize_crash=1 -runs=100000 PATH
 #
+# and to repeat the run, with the corpus as it was then, add -seed=SEED to its options.
+#
 # Standard error says FOUND and what, where a check failed, or the runtime's own words where the
-# code trapped.
+# code trapped. What is mended leaves its input, made smaller, in Regressions/FUZZER.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-all=(FuzzBatch FuzzSegment FuzzManifest FuzzVote FuzzDirectory FuzzLog)
+all=(FuzzBatch FuzzSegment FuzzManifest FuzzVote FuzzDirectory FuzzInspect FuzzLog)
 
 usage() {
   echo "usage: $0 SECONDS [FUZZER...]   fuzzers: ${all[*]}" >&2
@@ -45,7 +47,7 @@ longest_input() {
     FuzzSegment) echo 65537 ;;
     FuzzManifest) echo 32768 ;;
     FuzzVote) echo 1100 ;;
-    FuzzDirectory) echo 130 ;;
+    FuzzDirectory | FuzzInspect) echo 130 ;;
     FuzzLog) echo 402 ;;
   esac
 }
@@ -75,6 +77,28 @@ statistic() {
   awk -v name="stat::$1:" '$1 == name { value = $2 } END { print value + 0 }' "$2"
 }
 
+# A line of the table: fuzzer, executions, corpus, result.
+row() {
+  printf '%-14s %12d %12d %8d  %s' "$1" "$2" $(($2 / seconds)) "$(find "$3" -type f | wc -l)" "$4"
+}
+
+# What a run left that found something, without libFuzzer's own statistics.
+report() {
+  grep -vE '^(#[0-9]|stat::|INFO: |\s*NEW_FUNC)' "$1" | tail -n 30 >&2 || true
+}
+
+# True if no input that a fuzzer once failed on makes it fail again.
+regressions_pass() {
+  local inputs log=$folder/logs/$1-regressions
+  inputs=("$here/Regressions/$1"/*)
+  [ -e "${inputs[0]}" ] || return 0
+  (cd "$folder" && "$bin/$1" -timeout=10 -rss_limit_mb=2048 "${inputs[@]}") >"$log" 2>&1 && return 0
+  echo "--- $1: fails on an input that it must pass" >&2
+  report "$log"
+  echo "the input: $(sed -n 's/^Running: //p' "$log" | tail -n 1)" >&2
+  return 1
+}
+
 failed=()
 rows=()
 mkdir -p "$folder/crashes" "$folder/logs"
@@ -87,19 +111,26 @@ for fuzzer in "${fuzzers[@]}"; do
     tail -n 20 "$log" >&2
     exit 1
   }
-  seeds=$(find "$corpus" -type f | wc -l)
-  echo "$fuzzer: $seconds seconds from $seeds inputs" >&2
+  known=$here/Regressions/$fuzzer
+  if ! regressions_pass "$fuzzer"; then
+    failed+=("$fuzzer")
+    keep=$folder
+    rows+=("$(row "$fuzzer" 0 "$corpus" REGRESSION)")
+    continue
+  fi
   state=ok
+  seeds=$(find "$corpus" "$known" -type f | wc -l)
+  echo "$fuzzer: $seconds seconds from $seeds inputs" >&2
   # libFuzzer changes nothing but the corpus; it stays out of the checkout.
-  (cd "$folder" && "$bin/$fuzzer" "$corpus" -max_total_time="$seconds" \
+  (cd "$folder" && "$bin/$fuzzer" "$corpus" "$known" -max_total_time="$seconds" \
     -max_len="$(longest_input "$fuzzer")" -rss_limit_mb=2048 -timeout=10 -use_value_profile=1 \
     -print_final_stats=1 -artifact_prefix="$folder/crashes/$fuzzer-") >"$log" 2>&1 || state=FOUND
   runs=$(statistic number_of_executed_units "$log")
   if [ $state = ok ] && [ "$runs" -eq 0 ]; then state="NEVER RAN"; fi
   if [ "$state" != ok ]; then
     failed+=("$fuzzer")
-    echo "--- $fuzzer: $state" >&2
-    grep -vE '^(#[0-9]|stat::|INFO: |\s*NEW_FUNC)' "$log" | tail -n 30 >&2 || true
+    echo "--- $fuzzer: $state, seed $(sed -n 's/^INFO: Seed: //p' "$log")" >&2
+    report "$log"
     input=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
     if [ -n "$input" ]; then
       echo "repeat it: SWIFT_BACKTRACE=enable=no $bin/$fuzzer $input" >&2
@@ -107,8 +138,7 @@ for fuzzer in "${fuzzers[@]}"; do
     # What was found stays.
     keep=$folder
   fi
-  rows+=("$(printf '%-14s %12d %12d %8d  %s' "$fuzzer" "$runs" $((runs / seconds)) \
-    "$(find "$corpus" -type f | wc -l)" "$state")")
+  rows+=("$(row "$fuzzer" "$runs" "$corpus" "$state")")
 done
 
 printf '%-14s %12s %12s %8s  %s\n' fuzzer executions "a second" inputs result

@@ -9,17 +9,13 @@ import FuzzSupport
 import LogFormat
 
 @c(LLVMFuzzerInitialize)
-public func initialize(
-  _ argumentCount: UnsafeMutableRawPointer?, _ arguments: UnsafeMutableRawPointer?
-) -> CInt {
-  SeedCorpus.writeIfAsked(BatchSeeds.all)
-  return 0
+public func initialize(_: UnsafeMutableRawPointer?, _: UnsafeMutableRawPointer?) -> CInt {
+  SeedCorpus.begin(BatchSeeds.all)
 }
 
 @c(LLVMFuzzerTestOneInput)
 public func testOneInput(_ data: UnsafeRawPointer?, _ size: Int) -> CInt {
-  BatchCheck.run(Bytes(unsafe fuzzInput(data, size)))
-  return 0
+  unsafe fuzz(data, size) { BatchCheck.run(Bytes($0)) }
 }
 
 @c(LLVMFuzzerCustomMutator)

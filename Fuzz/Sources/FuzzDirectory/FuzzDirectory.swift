@@ -7,25 +7,19 @@
 //
 // What must always hold: whatever becomes of the directory, nothing crashes, and no entry is read
 // from it that was not written; opening it refuses, or leaves a log that goes on. Where the damage
-// is what disks do, what is missing is explained.
+// is what disks do, a finding covers every entry that is missing.
 
 import FuzzSupport
 import Recovery
-import Simulation
 
 @c(LLVMFuzzerInitialize)
-public func initialize(
-  _ argumentCount: UnsafeMutableRawPointer?, _ arguments: UnsafeMutableRawPointer?
-) -> CInt {
-  SeedCorpus.writeIfAsked(DirectoryMutant.seeds)
-  return 0
+public func initialize(_: UnsafeMutableRawPointer?, _: UnsafeMutableRawPointer?) -> CInt {
+  SeedCorpus.begin(DirectoryMutant.seeds)
 }
 
 @c(LLVMFuzzerTestOneInput)
 public func testOneInput(_ data: UnsafeRawPointer?, _ size: Int) -> CInt {
-  let input = unsafe fuzzInput(data, size)
-  if input.count >= DirectoryMutant.front { DirectoryRun.run(input) }
-  return 0
+  unsafe fuzz(data, size) { DirectoryRun($0)?.run() }
 }
 
 @c(LLVMFuzzerCustomMutator)
@@ -37,56 +31,32 @@ public func mutate(
   }
 }
 
-private enum DirectoryRun {
-  /// What the samples show while nothing has happened to them.
-  private static let baselines = SampleDirectory.all.map {
-    DirectoryReading(SampleDirectory.disk($0.files))
+/// One input on its way.
+private struct DirectoryRun {
+  private let input: [UInt8]
+  private let mutant: DirectoryMutant
+
+  init?(_ input: [UInt8]) {
+    guard let mutant = DirectoryMutant(input) else { return nil }
+    self.input = input
+    self.mutant = mutant
   }
 
-  static func run(_ input: [UInt8]) {
-    var mutant = DirectoryMutant(SampleDirectory.chosen(by: input[0]))
-    for record in stride(
-      from: DirectoryMutant.front, through: input.count - DirectoryMutant.recordBytes,
-      by: DirectoryMutant.recordBytes)
-    {
-      mutant.apply(Array(input[record..<record + DirectoryMutant.recordBytes]))
-    }
-    let disk = SampleDirectory.disk(mutant.files)
-    disk.faults = mutant.faults
-    var check = DirectoryCheck(disk, written: SampleDirectory.written)
+  func run() {
+    var check = DirectoryCheck(mutant.disk(), written: SampleDirectory.written)
     check.isLive = input[1] & 1 != 0
     check.keep = input[1] & 2 == 0 ? .before : .after
     check.hasBadSectors = !mutant.faults.isEmpty
     let outcome = check.run()
     guard mutant.isPlainRot, !check.isLive else { return }
-    let baseline = baselines[Int(input[0]) % baselines.count]
-    expectExplained(outcome.before, outcome.before.diagnosis.findings, baseline)
+    let losses = LossCheck.chosen(by: input[0])
+    let findings = outcome.before.diagnosis.findings
+    losses.expectExplained(outcome.before, by: findings)
     if let opened = outcome.opened {
-      expectExplained(opened.after, opened.plan.findings, baseline)
-    }
-  }
-
-  /// Entries that are not there any more are reported as damage, or a finding says why.
-  private static func expectExplained(
-    _ reading: DirectoryReading, _ findings: [Finding], _ baseline: DirectoryReading
-  ) {
-    guard reading.entries != baseline.entries, reading.damages == 0 else { return }
-    let known = Set(baseline.diagnosis.findings)
-    guard !findings.contains(where: { mayLose($0.verdict) && !known.contains($0) }) else { return }
-    found(
-      "\(baseline.entries.count) entries became \(reading.entries.count), and the findings do not "
-        + "say why: \(findings)")
-  }
-
-  private static func mayLose(_ verdict: Verdict) -> Bool {
-    switch verdict {
-    case .tornBody, .tornFrame, .tornSeveral, .ambiguousTail, .corruptBatch, .corruptOrder,
-      .tornEdit, .corruptManifest, .manifestLost, .lostFile, .unknownContinues, .unsupported,
-      .foreign:
-      true
-    case .clean, .behindClose, .healedFooter, .healedHeader, .healedVote, .healedManifest,
-      .unsealed, .voteLost, .orphan, .leftover, .unborn:
-      false
+      // What an opening does not look at is found where every byte is read.
+      let all = findings + opened.plan.findings + opened.fully.diagnosis.findings
+      losses.expectExplained(opened.after, by: all)
+      losses.expectExplained(opened.fully, by: all)
     }
   }
 }

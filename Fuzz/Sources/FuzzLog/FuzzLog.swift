@@ -11,17 +11,13 @@
 import FuzzSupport
 
 @c(LLVMFuzzerInitialize)
-public func initialize(
-  _ argumentCount: UnsafeMutableRawPointer?, _ arguments: UnsafeMutableRawPointer?
-) -> CInt {
-  SeedCorpus.writeIfAsked(LogProgram.seeds)
-  return 0
+public func initialize(_: UnsafeMutableRawPointer?, _: UnsafeMutableRawPointer?) -> CInt {
+  SeedCorpus.begin(LogProgram.seeds)
 }
 
 @c(LLVMFuzzerTestOneInput)
 public func testOneInput(_ data: UnsafeRawPointer?, _ size: Int) -> CInt {
-  if let program = LogProgram(unsafe fuzzInput(data, size)) { LogRun(program).run(program) }
-  return 0
+  unsafe fuzz(data, size) { LogProgram($0).map { LogRun($0).run($0) } }
 }
 
 @c(LLVMFuzzerCustomMutator)

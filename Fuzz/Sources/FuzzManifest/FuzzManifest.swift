@@ -7,17 +7,13 @@
 import FuzzSupport
 
 @c(LLVMFuzzerInitialize)
-public func initialize(
-  _ argumentCount: UnsafeMutableRawPointer?, _ arguments: UnsafeMutableRawPointer?
-) -> CInt {
-  SeedCorpus.writeIfAsked(ManifestInput.seeds)
-  return 0
+public func initialize(_: UnsafeMutableRawPointer?, _: UnsafeMutableRawPointer?) -> CInt {
+  SeedCorpus.begin(ManifestInput.seeds)
 }
 
 @c(LLVMFuzzerTestOneInput)
 public func testOneInput(_ data: UnsafeRawPointer?, _ size: Int) -> CInt {
-  if let input = ManifestInput(unsafe fuzzInput(data, size)) { ManifestCheck.run(input) }
-  return 0
+  unsafe fuzz(data, size) { ManifestInput($0).map(ManifestCheck.run) }
 }
 
 @c(LLVMFuzzerCustomMutator)

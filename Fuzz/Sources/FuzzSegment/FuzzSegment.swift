@@ -7,18 +7,13 @@
 import FuzzSupport
 
 @c(LLVMFuzzerInitialize)
-public func initialize(
-  _ argumentCount: UnsafeMutableRawPointer?, _ arguments: UnsafeMutableRawPointer?
-) -> CInt {
-  SeedCorpus.writeIfAsked(SegmentSeeds.all)
-  return 0
+public func initialize(_: UnsafeMutableRawPointer?, _: UnsafeMutableRawPointer?) -> CInt {
+  SeedCorpus.begin(SegmentSeeds.all)
 }
 
 @c(LLVMFuzzerTestOneInput)
 public func testOneInput(_ data: UnsafeRawPointer?, _ size: Int) -> CInt {
-  let input = unsafe fuzzInput(data, size)
-  if let role = input.last { SegmentCheck(Array(input.dropLast()), SegmentRole(byte: role)).run() }
-  return 0
+  unsafe fuzz(data, size) { SegmentCheck($0)?.run() }
 }
 
 @c(LLVMFuzzerCustomMutator)

@@ -16,7 +16,11 @@ struct SegmentCheck {
   private let scan: SegmentScan
   private let footer: SegmentFooter?
 
-  init(_ content: [UInt8], _ role: SegmentRole) {
+  /// Nil for an input without a role.
+  init?(_ input: [UInt8]) {
+    guard let last = input.last else { return nil }
+    let content = Array(input.dropLast())
+    let role = SegmentRole(byte: last)
     let bytes = Bytes(content)
     let decoded = try? SegmentHeader(decoding: bytes.span)
     let header = decoded ?? SegmentSeeds.header

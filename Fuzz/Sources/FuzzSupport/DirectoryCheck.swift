@@ -26,10 +26,11 @@ package struct DirectoryCheck {
     self.written = written
   }
 
-  /// What was read before opening and, if opening did not refuse, its plan and what was read then.
+  /// What was read before opening and, if opening did not refuse, its plan and what was read then:
+  /// as far as an opening looks, and every byte.
   package struct Outcome {
     package let before: DirectoryReading
-    package let opened: (plan: OpeningPlan, after: DirectoryReading)?
+    package let opened: (plan: OpeningPlan, after: DirectoryReading, fully: DirectoryReading)?
   }
 
   package func run() -> Outcome {
@@ -41,13 +42,14 @@ package struct DirectoryCheck {
     }
     let after = readAgain("after opening")
     // Every byte is looked at as well: it must not crash, and may find what opening passes over.
-    DirectoryReading(disk).expectOnly(written)
+    let fully = DirectoryReading(disk)
+    fully.expectOnly(written)
     expect(
       after.diagnosis.evidence.manifest?.state == running.plan.opened.manifest || hasBadSectors,
       "the manifest on the disk is not the one that was opened")
     // Where sectors fail, so may the reading of what is appended to them.
     if !hasBadSectors { goOn(running, after) }
-    return Outcome(before: before, opened: (running.plan, after))
+    return Outcome(before: before, opened: (running.plan, after, fully))
   }
 
   private func open() -> RunningLog? {
@@ -69,6 +71,8 @@ package struct DirectoryCheck {
     if let refusal = reading.diagnosis.refusals.first, !hasBadSectors {
       found("\(moment): \(refusal)")
     }
+    expect(
+      !reading.diagnosis.evidence.segments.isEmpty, "\(moment): a log without a segment")
     reading.expectOnly(written)
     return reading
   }

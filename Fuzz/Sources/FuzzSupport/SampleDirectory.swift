@@ -11,7 +11,7 @@ package import Simulation
 import StorageIO
 
 /// A file of a directory, in memory.
-package struct SampleFile: Sendable {
+package struct SampleFile: Hashable, Sendable {
   package var name: String
   package var bytes: Bytes
 
@@ -31,15 +31,18 @@ package struct SampleDirectory: Sendable {
 
   fileprivate init(_ name: String, copying disk: SimulatedDisk) {
     self.name = name
+    files = Self.files(on: disk)
+  }
+
+  /// The files on a disk that can be read, by name; without what is in quarantine/.
+  package static func files(on disk: SimulatedDisk) -> [SampleFile] {
     do {
-      var files: [SampleFile] = []
-      for file in try disk.list() {
+      return try disk.list().map { file in
         let bytes = try disk.open(file.name, .read).read(file.size, at: 0)
-        files.append(SampleFile(name: file.name, bytes: bytes))
+        return SampleFile(name: file.name, bytes: bytes)
       }
-      self.files = files
     } catch {
-      found("a sample cannot be read: \(error)")
+      found("a directory cannot be read: \(error)")
     }
   }
 

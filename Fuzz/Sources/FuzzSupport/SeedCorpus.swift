@@ -1,7 +1,7 @@
 // SeedCorpus: the inputs that a fuzzer begins with, written by the code that is fuzzed.
 //
-// What must always hold: seeds are made anew by each build, so that nothing binary is kept in the
-// repository and a change of the format never leaves stale ones.
+// What must always hold: seeds are made anew by each build, so that a change of the format never
+// leaves stale ones.
 
 import ByteBuffers
 import StorageIO
@@ -17,10 +17,10 @@ import StorageIO
 package enum SeedCorpus {
   package typealias Seed = (name: String, bytes: [UInt8])
 
-  /// Writes the seeds to the folder that the variable FUZZ_SEEDS names, and ends the process;
-  /// without the variable it does nothing.
-  package static func writeIfAsked(_ seeds: () -> [Seed]) {
-    guard let value = unsafe getenv("FUZZ_SEEDS") else { return }
+  /// Does what `LLVMFuzzerInitialize` is asked to: nothing or, if the variable FUZZ_SEEDS names a
+  /// folder, writes the seeds there and ends the process.
+  package static func begin(_ seeds: () -> [Seed]) -> CInt {
+    guard let value = unsafe getenv("FUZZ_SEEDS") else { return 0 }
     let folder = unsafe String(cString: value)
     do {
       let directory = try POSIXDirectory(path: folder, create: true)

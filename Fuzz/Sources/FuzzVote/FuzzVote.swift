@@ -18,17 +18,13 @@ import Recovery
 import Simulation
 
 @c(LLVMFuzzerInitialize)
-public func initialize(
-  _ argumentCount: UnsafeMutableRawPointer?, _ arguments: UnsafeMutableRawPointer?
-) -> CInt {
-  SeedCorpus.writeIfAsked(VoteInput.seeds)
-  return 0
+public func initialize(_: UnsafeMutableRawPointer?, _: UnsafeMutableRawPointer?) -> CInt {
+  SeedCorpus.begin(VoteInput.seeds)
 }
 
 @c(LLVMFuzzerTestOneInput)
 public func testOneInput(_ data: UnsafeRawPointer?, _ size: Int) -> CInt {
-  if let input = VoteInput(unsafe fuzzInput(data, size)) { VoteCheck(input).run() }
-  return 0
+  unsafe fuzz(data, size) { VoteInput($0).map { VoteCheck($0).run() } }
 }
 
 @c(LLVMFuzzerCustomMutator)

@@ -62,7 +62,7 @@ extension Evidence {
     case .unknownKind:
       [
         Fact(
-          name: "kind", value: "unknown",
+          name: "frameKind", value: "unknown",
           words: "a frame of a kind that this program does not know and may not pass over")
       ]
     }

@@ -40,9 +40,9 @@ struct Inspection {
   init(
     _ path: String, depth: DirectoryEvidence.Depth = .batchIndexes, label: String = "reading"
   ) throws {
-    let directory: POSIXDirectory
+    let directory: any StorageDirectory
     do throws(StorageError) {
-      directory = try POSIXDirectory(path: path)
+      directory = try Surroundings.directory(path)
     } catch {
       switch error.errno {
       case .notDirectory: try self.init(detached: path, depth: depth, label: label)
@@ -56,9 +56,7 @@ struct Inspection {
   }
 
   private init(detached path: String, depth: DirectoryEvidence.Depth, label: String) throws {
-    let file = try RegularFile(path)
-    let parent = try POSIXDirectory(path: file.directory)
-    let name = file.name
+    let (parent, name) = try Self.place(of: path)
     let segment = try LooseSegment(name, in: parent)
     let directory = try LooseSegment.directory(of: [segment], over: parent, path: parent.path)
     try self.init(
@@ -88,6 +86,15 @@ struct Inspection {
     }
     rebuilt = try Self.rebuild(look, path, directory, depth: depth, label: label)
     findings = found + rebuilt.flatMap(\.findingsOfSegments)
+  }
+
+  /// The directory that a file is in, and its name there.
+  private static func place(
+    of path: String
+  ) throws -> (directory: any StorageDirectory, name: String) {
+    if let place = Surroundings.file(path) { return place }
+    let file = try RegularFile(path)
+    return (try POSIXDirectory(path: file.directory), file.name)
   }
 
   fileprivate static func noLog(_ path: String, _ why: String) -> Failure {

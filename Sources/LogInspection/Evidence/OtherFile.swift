@@ -1,6 +1,7 @@
 // OtherFile: a file of the directory that is no segment of the log, and what it is.
 
 import LogFormat
+import ProgramSupport
 import Recovery
 import StorageIO
 import SystemPackage
@@ -91,7 +92,7 @@ extension Inspection {
     let name = DirectoryEvidence.Names.quarantine
     let files: [FileInfo]
     do throws(StorageError) {
-      files = try POSIXDirectory(path: "\(path)/\(name)").list()
+      files = try Surroundings.directory("\(path)/\(name)").list()
     } catch {
       if error.isNotFound || error.errno == .notDirectory { return [] }
       throw error

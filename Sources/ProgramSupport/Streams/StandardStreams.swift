@@ -30,8 +30,10 @@ package enum StandardStreams {
 }
 
 extension StandardStreams {
-  /// write(2) until everything is written.
+  /// write(2) until everything is written. What a command prints that runs within another program
+  /// is kept for whoever runs it.
   static func write(_ bytes: RawSpan, to descriptor: Int32) throws(StreamError) {
+    if let surroundings = Surroundings.current, surroundings.take(bytes, for: descriptor) { return }
     try unsafe bytes.withUnsafeBytes { (source) throws(StreamError) in
       var done = 0
       while done < source.count {

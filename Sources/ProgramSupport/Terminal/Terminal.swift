@@ -1,6 +1,7 @@
 // Terminal: what the thing that shows our output can do. Asked once, at the start.
 //
-// What must always hold: colour and movement go to a terminal only; a file or a pipe gets text.
+// What must always hold: colour and movement go to a terminal only; a file, a pipe or memory gets
+// text.
 
 #if canImport(Darwin)
   import Darwin
@@ -25,8 +26,15 @@ package struct Terminal: Sendable {
   /// Whatever the environment says, a line is no longer.
   private static let widthMax = 1000
 
-  package static let output = Terminal(descriptor: STDOUT_FILENO)
-  package static let error = Terminal(descriptor: STDERR_FILENO)
+  package static var output: Terminal { Surroundings.current == nil ? ofOutput : .none }
+  package static var error: Terminal { Surroundings.current == nil ? ofError : .none }
+
+  private static let ofOutput = Terminal(descriptor: STDOUT_FILENO)
+  private static let ofError = Terminal(descriptor: STDERR_FILENO)
+
+  /// What is printed into memory: the environment has no say in it.
+  private static let none = Terminal(
+    isTerminal: false, width: widthUnknown, hasColour: false, hasUnicode: true)
 
   package init(isTerminal: Bool, width: Int, hasColour: Bool, hasUnicode: Bool) {
     self.isTerminal = isTerminal

@@ -60,6 +60,7 @@ public struct Diagnosis: Sendable {
     let details = zip(ManifestHeader.names, evidence.manifests).compactMap { name, copy in
       detail(copy, name: name, best: best)
     }
+    let conflict = facts.order == .conflict ? ["the copies contradict each other"] : []
     let carriedDetail = carried > best ? ["a frame names edit \(carried)"] : []
     let named = namedCopy(first, second, best: best)
     return [
@@ -68,7 +69,7 @@ public struct Diagnosis: Sendable {
         offset: facts.order == .conflict
           ? conflictOffset(evidence.manifests[named].scan, evidence.manifests[1 - named].scan)
           : offset(evidence.manifests[named]),
-        detail: (details + carriedDetail).joined(separator: "; "))
+        detail: (details + conflict + carriedDetail).joined(separator: "; "))
     ]
   }
 

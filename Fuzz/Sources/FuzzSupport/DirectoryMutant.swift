@@ -11,44 +11,63 @@
 // forged with the right checksums too.
 
 import ByteBuffers
-import FuzzSupport
 import LogFormat
 import LogStorage
-import Simulation
+package import Simulation
 
-struct DirectoryMutant {
-  static let front = 2
-  static let recordBytes = 8
+package struct DirectoryMutant {
+  /// Bytes before the records; the first names the sample.
+  package static let front = 2
+  package static let recordBytes = 8
 
   private enum Event: UInt8, CaseIterable {
     // What disks do.
-    case flip, zeroSector, garbageSector, truncate, misdirect, badSector
+    case flip, zeroSector, garbageSector, truncate, misdirect, copyPage, swapPages, badSector
     // What people and other programs do.
     case extend, remove, rename, duplicate, exchange, restore
     // What bugs do.
     case forge, forgeMore
   }
 
-  private(set) var files: [SampleFile]
-  private(set) var faults: [SimulatedFault] = []
+  package private(set) var files: [SampleFile]
+  package private(set) var faults: [SimulatedFault] = []
   /// True while nothing happened but what a disk may do to a file or two: then the log must say so.
-  private(set) var isPlainRot = true
+  package private(set) var isPlainRot = true
   private var flips = 0
   private var wipes = 0
+  private var moves = 0
   private var hitManifests: Set<String> = []
 
-  init(_ sample: SampleDirectory) { files = sample.files }
+  /// What an input makes of the sample that it names; nil for one that is too short.
+  package init?(_ input: [UInt8]) {
+    guard input.count >= Self.front else { return nil }
+    files = SampleDirectory.chosen(by: input[0]).files
+    let starts = stride(
+      from: Self.front, through: input.count - Self.recordBytes, by: Self.recordBytes)
+    for start in starts { apply(Array(input[start..<start + Self.recordBytes])) }
+  }
 
-  mutating func apply(_ record: [UInt8]) {
+  /// A disk that holds this directory, and fails where it is bad.
+  package func disk() -> SimulatedDisk {
+    let disk = SampleDirectory.disk(files)
+    disk.faults = faults
+    return disk
+  }
+
+  private mutating func apply(_ record: [UInt8]) {
     guard !files.isEmpty else { return }
     let event = Event.allCases[Int(record[0]) % Event.allCases.count]
     let file = Int(record[1]) % files.count
     let place = Int(record[2]) | Int(record[3]) << 8 | Int(record[4]) << 16
     let detail = Array(record[5...])
     note(event, file)
+    defer { isPlainRot = isPlainRot && !isTooMuch }
     switch event {
     case .flip, .zeroSector, .garbageSector, .truncate: rot(event, file, place, detail)
     case .misdirect: misdirect(file, place, from: Int(detail[0]) % files.count)
+    case .copyPage, .swapPages:
+      let other = detail[2] & 1 == 0 ? file : Int(detail[0]) % files.count
+      movePage(file, place & 0xFFF, from: other, place >> 12, swaps: event == .swapPages)
     case .badSector:
       let sectors = max(files[file].bytes.count / Layout.sector, 1)
       faults.append(.unreadable(file: files[file].name, sector: place % sectors))
@@ -78,11 +97,17 @@ struct DirectoryMutant {
     switch event {
     case .flip: flips += 1
     case .zeroSector, .garbageSector, .truncate: wipes += 1
+    case .copyPage, .swapPages: moves += 1
     default: isPlainRot = false
     }
-    if files[file].isManifest { hitManifests.insert(files[file].name) }
-    isPlainRot = isPlainRot && flips <= 8 && wipes <= 3 && hitManifests.count < 2
+    noteHit(file)
   }
+
+  private mutating func noteHit(_ file: Int) {
+    if files[file].isManifest { hitManifests.insert(files[file].name) }
+  }
+
+  private var isTooMuch: Bool { flips > 8 || wipes > 3 || moves > 2 || hitManifests.count > 1 }
 
   private mutating func edit(_ file: Int, _ body: (inout [UInt8]) -> Void) {
     var bytes = files[file].bytes.array
@@ -120,6 +145,44 @@ struct DirectoryMutant {
     let sector = Array(source[Self.sector(place >> 8, of: source)])
     edit(file) { bytes in
       for (i, value) in zip(Self.sector(place & 0xFF, of: bytes), sector) { bytes[i] = value }
+    }
+  }
+
+  /// A page is written to the place of another one, as a device does that misdirects a write, or the
+  /// two change places.
+  private mutating func movePage(
+    _ file: Int, _ target: Int, from other: Int, _ source: Int, swaps: Bool
+  ) {
+    guard let to = Self.page(target, of: files[file]),
+      let from = Self.page(source, of: files[other])
+    else { return }
+    let moved = files[other].bytes[from]
+    let replaced = files[file].bytes[to]
+    put(moved, at: to, file)
+    guard swaps else { return }
+    noteHit(other)
+    put(replaced, at: from, other)
+  }
+
+  private mutating func put(_ page: Bytes, at range: Range<Int>, _ file: Int) {
+    // Zeros in the place of the last batch are what a write leaves that a power cut interrupted:
+    // nothing tells the two apart.
+    if Self.hasBlankSector(page) { isPlainRot = false }
+    edit(file) { $0.replaceSubrange(range, with: page.array) }
+  }
+
+  /// Where a page lies in a file that has any.
+  private static func page(_ number: Int, of file: SampleFile) -> Range<Int>? {
+    let pages = file.bytes.count / Layout.page
+    guard pages > 0 else { return nil }
+    let start = number % pages * Layout.page
+    return start..<start + Layout.page
+  }
+
+  private static func hasBlankSector(_ page: Bytes) -> Bool {
+    let bytes = page.array
+    return stride(from: 0, to: bytes.count, by: Layout.sector).contains { start in
+      bytes[start..<start + Layout.sector].allSatisfy { $0 == 0 }
     }
   }
 
@@ -204,7 +267,7 @@ struct DirectoryMutant {
   // MARK: Seeds
 
   /// Each sample as it is, and with each thing done to one of its files.
-  static func seeds() -> [SeedCorpus.Seed] {
+  package static func seeds() -> [SeedCorpus.Seed] {
     var seeds: [SeedCorpus.Seed] = []
     for (i, sample) in SampleDirectory.all.enumerated() {
       seeds.append((sample.name, [UInt8(i), 0]))
