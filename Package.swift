@@ -104,26 +104,35 @@ let package = Package(
       swiftSettings: settings),
     .executableTarget(
       name: "raftlog-sim",
-      dependencies: ["Simulation", argumentParser],
+      dependencies: ["Simulation", "ProgramSupport", argumentParser],
       swiftSettings: settings),
 
-    // The tests, a target a module.
+    // The tests, a target a module, and what they share.
+    .target(
+      name: "TestSupport", dependencies: ["ByteBuffers", "StorageIO"], path: "Tests/TestSupport",
+      swiftSettings: settings),
     .testTarget(
-      name: "ByteBuffersTests", dependencies: ["ByteBuffers", "CCRC32C"], swiftSettings: settings),
+      name: "ByteBuffersTests", dependencies: ["ByteBuffers", "CCRC32C", "TestSupport"],
+      swiftSettings: settings),
     .testTarget(
-      name: "LogFormatTests", dependencies: ["LogFormat", "ByteBuffers"], swiftSettings: settings),
+      name: "LogFormatTests", dependencies: ["LogFormat", "ByteBuffers", "TestSupport"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "StorageIOTests",
+      dependencies: ["StorageIO", "ByteBuffers", "TestSupport", systemPackage],
+      swiftSettings: settings),
     .testTarget(
       name: "RecoveryTests",
       dependencies: [
         "Recovery", "StorageIO", "LogFormat", "ByteBuffers", "LogStorage", "Simulation",
-        systemPackage,
+        "TestSupport", systemPackage,
       ],
       swiftSettings: settings),
     .testTarget(
       name: "LogStorageTests",
       dependencies: [
         "LogStorage", "Recovery", "StorageIO", "LogFormat", "ByteBuffers", "Simulation",
-        systemPackage,
+        "TestSupport", systemPackage,
       ],
       exclude: ["Golden"],
       swiftSettings: settings),
@@ -134,7 +143,7 @@ let package = Package(
       name: "SimulationTests",
       dependencies: [
         "Simulation", "LogStorage", "Recovery", "StorageIO", "LogFormat", "ByteBuffers",
-        systemPackage,
+        "TestSupport", systemPackage,
       ],
       swiftSettings: settings),
   ]

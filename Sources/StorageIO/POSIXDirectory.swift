@@ -113,11 +113,11 @@ public final class POSIXDirectory: StorageDirectory {
   }
 
   /// Syncs the directory that holds `path`, where it may be opened: what somebody else made in a
-  /// place that this process may not read is theirs to sync.
+  /// place that this process may not read is theirs to sync. Not by the path's text, which may end
+  /// in a link or in dots.
   private static func syncParent(of path: String) throws(StorageError) {
-    let parent = FilePath(path).removingLastComponent().string
     do {
-      try syncDirectory(parent.isEmpty ? "." : parent)
+      try syncDirectory("\(path)/..")
     } catch {
       guard error.errno == .permissionDenied || error.errno == .notPermitted else { throw error }
     }

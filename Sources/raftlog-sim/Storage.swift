@@ -1,6 +1,7 @@
 // raftlog-sim storage: crashes a log at every change of its disk, and recovers what is left.
 
 import ArgumentParser
+import ProgramSupport
 import Simulation
 import Synchronization
 
@@ -59,7 +60,7 @@ struct Storage: ParsableCommand {
     let clock = ContinuousClock()
     let start = clock.now
     let progress = Progress(first: seeds.first, last: seeds.last)
-    runThreads(threads) {
+    try runThreads(threads) { _ in
       while true {
         let seed = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard seed <= seeds.last else { return }
@@ -113,6 +114,10 @@ struct Storage: ParsableCommand {
     print("crash points        \(report.crashPoints)")
     print("distinct states     \(report.states)")
     print("  during recovery   \(report.statesInRecovery)")
+    for fate in CrashFate.allCases {
+      let name = "  \(fate)" + String(repeating: " ", count: max(0, 18 - fate.rawValue.count))
+      print("\(name)\(report.fates[fate] ?? 0)")
+    }
     print("racing compactions  \(report.compactionsBehindTruncation)")
     print("failed calls        \(report.faults)")
     print("  power cuts after  \(report.faultStates)")

@@ -3,6 +3,7 @@
 // What must always hold: asked once, what was read is finished; asked twice, it ends on the spot.
 
 import ProgramSupport
+import StorageIO
 import Synchronization
 
 final class Interruption: Sendable {
@@ -12,15 +13,13 @@ final class Interruption: Sendable {
   init(of input: StandardInput) {
     let signals = SignalSet.ending
     signals.block()
-    let start = {
-      _ = try startThread { [self] in
-        number.store(signals.wait(), ordering: .releasing)
-        input.stop()
-        Program.end(by: signals.wait())
-      }
+    let isStarted = BlockingThread.start { [self] in
+      number.store(signals.wait(), ordering: .releasing)
+      input.stop()
+      Program.end(by: signals.wait())
     }
     // Without a thread there is no clean end, but there is one: signals are taken as usual.
-    if (try? start()) == nil { signals.unblock() }
+    if !isStarted { signals.unblock() }
   }
 
   /// The signal that came, if one did.

@@ -1,6 +1,7 @@
 // ByteWriterTests: what was written is what is there, whatever the buffer had to grow through.
 
 import ByteBuffers
+import TestSupport
 import Testing
 
 struct ByteWriterTests {

@@ -1,6 +1,7 @@
 // BytesTests: slices share, copies do not, and two runs are equal when their bytes are.
 
 import ByteBuffers
+import TestSupport
 import Testing
 
 struct BytesTests {

@@ -2,6 +2,7 @@
 
 import ByteBuffers
 import CCRC32C
+import TestSupport
 import Testing
 
 /// An implementation that this machine can run.

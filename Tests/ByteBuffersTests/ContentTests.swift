@@ -1,6 +1,7 @@
 // ContentTests: the questions that recovery asks of bytes, each held against the plain loop.
 
 import ByteBuffers
+import TestSupport
 import Testing
 
 struct ContentTests {

@@ -1,26 +1,7 @@
-// Helpers: what the tests of this target share. A generator with a seed, so that a failure repeats,
-// and the checksum spelled out bit by bit, for the fast ones to be held against.
+// Helpers: what the tests of this target share. The checksum spelled out bit by bit, for the fast
+// ones to be held against.
 
 import ByteBuffers
-
-/// SplitMix64: the same seed gives the same numbers on every machine.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
-  mutating func bytes(_ count: Int) -> [UInt8] {
-    (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) }
-  }
-}
 
 /// CRC32C as the RFC defines it, a bit at a time.
 enum ReferenceCRC {
@@ -48,7 +29,6 @@ extension Bytes {
   // Questions to the span, asked here because `#expect` cannot hold one.
   func holdsSame(as other: Bytes) -> Bool { span.isSame(as: other.span) }
   func isFilled(with value: UInt8) -> Bool { span.isFilled(with: value) }
-  var isZero: Bool { span.isZero }
 
   /// The same bytes, `misalignment` bytes behind the start of their storage.
   static func misaligned(_ bytes: [UInt8], by misalignment: Int) -> Bytes {

@@ -1,30 +1,9 @@
-// Helpers: what the tests of this target share. Structures to encode, bits to flip, and fields to
-// falsify with the checksum put right again, as a hostile writer would.
+// Helpers: what the tests of this target share. Structures to encode, and bits to flip.
 
 import ByteBuffers
 import LogFormat
+import TestSupport
 import Testing
-
-/// SplitMix64: the same seed gives the same numbers on every machine.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
-  mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-
-  mutating func bytes(_ count: Int) -> Bytes {
-    Bytes((0..<count).map { _ in UInt8(truncatingIfNeeded: next()) })
-  }
-}
 
 /// The code of the error that `body` ends with; nil when it decodes.
 func refusal<T>(_ body: () throws -> T) -> FormatError.Code? {
@@ -42,29 +21,6 @@ func refusal<T>(_ body: () throws -> T) -> FormatError.Code? {
 // MARK: Bytes that somebody changed
 
 extension Bytes {
-  var checksum: UInt32 { CRC32C.checksum(span) }
-  var isZero: Bool { span.isZero }
-
-  /// With one bit of the byte at `offset` turned over; which one changes from byte to byte.
-  func flipped(at offset: Int) -> Bytes {
-    var array = self.array
-    array[offset] ^= 1 << UInt8(offset % 8)
-    return Bytes(array)
-  }
-
-  /// With the integer at `offset` replaced.
-  func replacing<T: FixedWidthInteger & BitwiseCopyable>(at offset: Int, with value: T) -> Bytes {
-    var writer = ByteWriter(capacity: count)
-    writer.bytes(span)
-    writer.replace(at: offset, with: value)
-    return writer.finish()
-  }
-
-  /// With the checksum at `offset` put right for `range`, or for a seed followed by it.
-  func sealed(at offset: Int, covering range: Range<Int>, seed: UInt32 = 0) -> Bytes {
-    replacing(at: offset, with: CRC32C.extend(seed, with: span.extracting(range)))
-  }
-
   func u32(at offset: Int) -> UInt32 {
     array[offset..<offset + 4].reversed().reduce(0) { $0 << 8 | UInt32($1) }
   }
@@ -99,7 +55,7 @@ enum Sample {
   /// Bytes that do not compress.
   static func noise(_ count: Int, seed: UInt64 = 1) -> Bytes {
     var generator = SeededGenerator(seed: seed)
-    return generator.bytes(count)
+    return Bytes(generator.bytes(count))
   }
 
   static func header(

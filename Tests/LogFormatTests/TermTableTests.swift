@@ -1,6 +1,7 @@
 // TermTableTests: the table of runs answers as a plain list of terms would.
 
 import LogFormat
+import TestSupport
 import Testing
 
 /// The terms of a log, one an entry.

@@ -2,6 +2,7 @@
 
 import ByteBuffers
 import LogFormat
+import TestSupport
 import Testing
 
 struct VoteFileTests {

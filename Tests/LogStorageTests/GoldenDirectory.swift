@@ -12,7 +12,7 @@ import Testing
 
 struct GoldenDirectory {
   /// Every directory under `Golden/version-1`.
-  static let names = ["clean", "compacted", "killed", "torn"]
+  static let names = ["clean", "compacted", "killed", "terms", "torn", "voted"]
   static let root = FilePath(#filePath).removingLastComponent().appending("Golden/version-1").string
 
   let directory: POSIXDirectory
@@ -28,6 +28,9 @@ struct GoldenDirectory {
   func lines(_ word: String) -> [String] {
     expected.filter { $0 == word || $0.hasPrefix(word + " ") }
   }
+
+  /// The line of the hard state; none was ever stored where there is none.
+  var hardStateLine: String { lines("hardstate").first ?? HardState().goldenLine }
 
   /// The last index that the writer had acknowledged when it was killed.
   var acknowledged: LogIndex? {
@@ -64,4 +67,10 @@ extension StorageFile {
 extension Entry {
   /// The entry in the words of the expected lines.
   var goldenLine: String { "entry \(index) \(term) \(kind) \(Hex.string(checksum))" }
+  var goldenPayloadLine: String { "payload \(index) \(Base64.string(payload))" }
+}
+
+extension HardState {
+  /// Term and vote in the words of the expected lines.
+  var goldenLine: String { "hardstate \(term) \(vote.map { "\($0)" } ?? "-")" }
 }

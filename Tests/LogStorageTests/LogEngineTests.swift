@@ -9,54 +9,6 @@ import StorageIO
 import SystemPackage
 import Testing
 
-/// An engine on a simulated disk, driven by hand.
-private final class Bench {
-  let disk = SimulatedDisk()
-  var engine: LogEngine
-  private var writer: DiskExecutor
-  private var background: DiskExecutor
-
-  init(_ change: (inout EngineOptions) -> Void = { _ in }) throws {
-    var options = EngineOptions()
-    options.segmentBytes = 64 << 10
-    options.segmentBytesFirst = 64 << 10
-    options.reserveBytes = 0
-    change(&options)
-    let plan = try LogOpener.open(disk, options: options, seed: 1)
-    engine = LogEngine(plan.opened, options: options, seed: 2)
-    writer = DiskExecutor(directory: disk)
-    background = DiskExecutor(directory: disk)
-  }
-
-  func append(_ text: String) throws -> LogIndex {
-    let payload = Bytes(text)
-    return try engine.append(payload.span, term: 0).index
-  }
-
-  func next(at now: Duration = .zero) -> [DiskStep]? { engine.nextJob(.writer, now: now)?.steps }
-
-  /// The writer's next job, which must be there.
-  func take() throws -> DiskJob {
-    let job = engine.nextJob(.writer, now: .zero)
-    return try #require(job)
-  }
-
-  /// Carries out everything that there is to do.
-  func settle(at now: Duration = .zero) throws {
-    while true {
-      if let job = engine.nextJob(.writer, now: now) {
-        try writer.run(job.steps)
-        engine.completed(job.id, nil, now: now)
-      } else if let job = engine.nextJob(.background, now: now) {
-        try background.run(job.steps)
-        engine.completed(job.id, nil, now: now)
-      } else {
-        return
-      }
-    }
-  }
-}
-
 @Suite struct LogEngineTests {
   @Test func whatArrivesDuringASyncSharesTheNextOne() throws {
     let bench = try Bench()

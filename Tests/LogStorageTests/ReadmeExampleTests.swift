@@ -3,6 +3,7 @@
 import LogFormat
 import StorageIO
 import SystemPackage
+import TestSupport
 import Testing
 
 // The example begins.

@@ -6,6 +6,7 @@ import LogStorage
 import Recovery
 import Simulation
 import StorageIO
+import TestSupport
 import Testing
 
 private func payloads(_ range: ClosedRange<Int>) -> [Bytes] { range.map { Bytes("entry \($0)") } }

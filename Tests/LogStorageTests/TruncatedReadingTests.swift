@@ -8,6 +8,7 @@ import Simulation
 import StorageIO
 import Synchronization
 import SystemPackage
+import TestSupport
 import Testing
 
 private func small() -> LogOptions {
@@ -22,7 +23,7 @@ private func small() -> LogOptions {
 }
 
 /// A disk on which opening one file waits until the test says so, and then finds it gone.
-private final class HeldDisk: StorageDirectory {
+private final class HeldDisk: ForwardingDirectory {
   let disk = SharedDisk()
   private let held = Mutex<String?>(nil)
   private let release = DispatchSemaphore(value: 0)
@@ -40,7 +41,7 @@ private final class HeldDisk: StorageDirectory {
 
   func letGo() { release.signal() }
 
-  var path: String { disk.path }
+  var directory: any StorageDirectory { disk }
 
   func open(_ name: String, _ access: FileAccess) throws(StorageError) -> any StorageFile {
     let isHeld = held.withLock { held in
@@ -53,13 +54,6 @@ private final class HeldDisk: StorageDirectory {
     release.wait()
     throw StorageError(.open, path: name, errno: .noSuchFileOrDirectory)
   }
-  func list() throws(StorageError) -> [FileInfo] { try disk.list() }
-  func rename(_ from: String, to: String) throws(StorageError) { try disk.rename(from, to: to) }
-  func remove(_ name: String) throws(StorageError) { try disk.remove(name) }
-  func makeDirectory(_ name: String) throws(StorageError) { try disk.makeDirectory(name) }
-  func sync(_ subdirectory: String?) throws(StorageError) { try disk.sync(subdirectory) }
-  func lock() throws(StorageError) -> any DirectoryLock { try disk.lock() }
-  func isLocked() throws(StorageError) -> Bool { try disk.isLocked() }
 }
 
 @Suite struct TruncatedReadingTests {

@@ -2,6 +2,7 @@
 
 import LogFormat
 import LogStorage
+import TestSupport
 import Testing
 
 @Suite struct WaitingLineTests {
@@ -29,7 +30,7 @@ import Testing
   @Test func aLineIsWhatASortedArrayIs() {
     var line = WaitingLine<Int, UInt64>()
     var model: [(goal: Int, number: UInt64)] = []
-    var random = SplitMix(state: 7)
+    var random = SeededGenerator(seed: 7)
     for number in UInt64(0)..<20_000 {
       switch random.next() % 5 {
       case 0 where !model.isEmpty:
@@ -46,15 +47,6 @@ import Testing
       #expect(line.count == model.count)
     }
     #expect(line.waiters == model.map(\.number))
-  }
-}
-
-private struct SplitMix {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    let mixed = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    return mixed ^ (mixed >> 27)
   }
 }
 
@@ -106,7 +98,7 @@ private struct SplitMix {
   @Test func theLowestIsNeverTooHigh() {
     let history = TruncationHistory()
     var all: [LogIndex] = []
-    var random = SplitMix(state: 3)
+    var random = SeededGenerator(seed: 3)
     for i in 0..<500 {
       // Rising on the whole, so that many stay in force.
       let index = LogIndex(i * 10) + random.next() % 100

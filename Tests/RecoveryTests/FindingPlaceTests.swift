@@ -5,6 +5,7 @@ import LogFormat
 import Recovery
 import Simulation
 import StorageIO
+import TestSupport
 import Testing
 
 @Suite struct FindingPlaceTests {

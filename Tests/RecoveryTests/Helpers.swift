@@ -9,24 +9,8 @@ import LogFormat
 import Recovery
 import Simulation
 import StorageIO
+import TestSupport
 import Testing
-
-/// SplitMix64: the same seed gives the same numbers on every machine.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
-  mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-}
 
 extension Bytes {
   /// Bytes none of which is zero, so that no sector of them is blank; different for each `seed`.
@@ -35,21 +19,6 @@ extension Bytes {
   }
 
   static func zeros(_ count: Int) -> Bytes { Bytes([UInt8](repeating: 0, count: count)) }
-
-  var checksum: UInt32 { CRC32C.checksum(span) }
-
-  /// With the integer at `offset` replaced.
-  func replacing<T: FixedWidthInteger & BitwiseCopyable>(at offset: Int, with value: T) -> Bytes {
-    var writer = ByteWriter(capacity: count)
-    writer.bytes(span)
-    writer.replace(at: offset, with: value)
-    return writer.finish()
-  }
-
-  /// With the checksum at `offset` put right for `range`, or for a seed followed by it.
-  func sealed(at offset: Int, covering range: Range<Int>, seed: UInt32 = 0) -> Bytes {
-    replacing(at: offset, with: CRC32C.extend(seed, with: span.extracting(range)))
-  }
 }
 
 extension SimulatedDisk {
@@ -315,17 +284,17 @@ struct LogFixture {
     position.end += edit.bytes.count
   }
 
-  /// Replaces both copies by one edit of `state`.
-  mutating func rewrite(_ state: ManifestState) throws {
+  /// Replaces both copies by one edit of `state`, with the next number if none is given.
+  mutating func rewrite(_ state: ManifestState, number: UInt64? = nil) throws {
     self.state = state
-    let image = ManifestImage(state: state, number: position.number + 1, room: 8 << 10)
+    let number = number ?? position.number + 1
+    let image = ManifestImage(state: state, number: number, room: 8 << 10)
     for name in ManifestHeader.names {
       try disk.remove(name)
       try disk.make(name, image.bytes)
     }
     position = ManifestPosition(
-      number: position.number + 1, checksum: image.checksum, end: image.end,
-      fileBytes: image.bytes.count)
+      number: number, checksum: image.checksum, end: image.end, fileBytes: image.bytes.count)
   }
 
   /// Says that every frame so far was durable at a clean close.

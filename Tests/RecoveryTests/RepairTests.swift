@@ -7,6 +7,7 @@ import LogStorage
 import Recovery
 import Simulation
 import StorageIO
+import TestSupport
 import Testing
 
 /// A log under its engine, driven by hand.

@@ -9,6 +9,7 @@ import LogFormat
 import Recovery
 import Simulation
 import StorageIO
+import TestSupport
 import Testing
 
 struct TrapTests {

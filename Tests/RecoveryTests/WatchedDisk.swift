@@ -1,9 +1,10 @@
 // WatchedDisk: a simulated disk that a test can change between two calls of whoever reads it.
 
-import StorageIO
 import Simulation
+import StorageIO
+import TestSupport
 
-final class WatchedDisk: StorageDirectory, @unchecked Sendable {
+final class WatchedDisk: ForwardingDirectory, @unchecked Sendable {
   let disk: SimulatedDisk
   /// Called before a file is opened.
   var onOpen: (String) -> Void = { _ in }
@@ -15,19 +16,14 @@ final class WatchedDisk: StorageDirectory, @unchecked Sendable {
     self.locked = locked
   }
 
-  var path: String { disk.path }
+  var directory: any StorageDirectory { disk }
 
   func open(_ name: String, _ access: FileAccess) throws(StorageError) -> any StorageFile {
     onOpen(name)
     return try disk.open(name, access)
   }
+
   func isLocked() throws(StorageError) -> Bool {
     locked.count > 1 ? locked.removeFirst() : locked[0]
   }
-  func list() throws(StorageError) -> [FileInfo] { try disk.list() }
-  func rename(_ from: String, to: String) throws(StorageError) { try disk.rename(from, to: to) }
-  func remove(_ name: String) throws(StorageError) { try disk.remove(name) }
-  func makeDirectory(_ name: String) throws(StorageError) { try disk.makeDirectory(name) }
-  func sync(_ subdirectory: String?) throws(StorageError) { try disk.sync(subdirectory) }
-  func lock() throws(StorageError) -> any DirectoryLock { try disk.lock() }
 }

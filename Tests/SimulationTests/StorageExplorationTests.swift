@@ -31,6 +31,24 @@ import Testing
     #expect(explorer.report.states >= 1_000, "only \(explorer.report.states) distinct states")
   }
 
+  /// Gone through in order, the first images of a point with many pending sectors have each sector
+  /// as it was or as it should be. Drawn, those that read as zeros or as garbage are among them.
+  @Test(arguments: UInt64(1)...4)
+  func everyFateOfASectorIsMetAndSurvived(seed: UInt64) {
+    var exploration = StorageExploration()
+    exploration.imagesPerPoint = 12
+    exploration.drawsImages = true
+    let explorer = StorageExplorer(seed: seed, exploration: exploration)
+    for number in stride(from: Int(seed) * 13, to: StorageExplorer.sequencesOfThree, by: 61) {
+      explorer.explore(StorageExplorer.sequence(number))
+    }
+    let report = explorer.report
+    #expect(report.failures.isEmpty, "\(report.failures)")
+    for fate in CrashFate.allCases {
+      #expect(report.fates[fate, default: 0] > 0, "no image shows the fate \(fate)")
+    }
+  }
+
   /// Truncations, appends, compactions and votes behind each other, while none of them has reached
   /// the disk yet; compactions that come behind a truncation are among them.
   @Test func requestsThatWaitForNothingSurviveEveryCrash() {
@@ -105,6 +123,7 @@ import Testing
     #expect(a.digests == b.digests)
     #expect(a.crashPoints == b.crashPoints)
     #expect(a.verdicts == b.verdicts)
+    #expect(a.fates == b.fates)
     // A state that both have seen is one state.
     var both = a
     both.add(b)

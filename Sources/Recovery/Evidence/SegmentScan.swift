@@ -214,13 +214,21 @@ extension SegmentScan {
 extension SegmentScan {
   /// Reads on where the unbroken chain ended, for a file that has grown in the meantime.
   ///
+  /// What lies behind the chain's new end is not looked at, and `breaks` is empty afterwards: the cost
+  /// grows with what is new, and neither with the segment nor with the room that is left in it. When
+  /// this throws, the frames that were read before stay taken in.
+  ///
   /// - Returns: true if there was anything new.
   public mutating func extend(_ file: any StorageFile) throws(StorageError) -> Bool {
     let before = end.ordinal
-    var scanner = try SegmentScanner(file, resuming: self)
+    let window = try FileWindow(file, windowBytes: 64 << 10)
+    // Moved there and back: with a second owner each of the arrays would be copied to be added to.
+    let known = self
+    self = SegmentScan(header: known.header, fileBytes: window.size)
+    var scanner = SegmentScanner(window, resuming: consume known)
+    defer { self = scanner.scan }
     try scanner.run()
-    self = scanner.scan
-    return end.ordinal > before
+    return scanner.scan.end.ordinal > before
   }
 }
 

@@ -14,6 +14,8 @@ struct SegmentScanner {
   private let limit: Int
   /// True when the file is shorter than it was made.
   private let isShort: Bool
+  /// False when only the chain is wanted, and nothing of what lies behind its end.
+  private let looksBehind: Bool
   private var offset = Layout.segmentHeader
   /// True once a break was met: what follows is reported, and not part of the chain.
   private var isBroken = false
@@ -33,23 +35,26 @@ struct SegmentScanner {
     seed = header.seed
     isShort = window.size < capacity ?? 0
     self.limit = min(limit ?? Int.max, window.size)
+    looksBehind = true
     // Of the header as it should be: a damaged one is restored before the file is sealed.
     scan.digest = CRC32C.checksum(header.encoded().span)
   }
 
-  init(_ file: any StorageFile, resuming scan: SegmentScan) throws(StorageError) {
-    window = try FileWindow(file, windowBytes: 64 << 10)
+  /// For a scan that goes on where `scan` ended, and ends where the chain does.
+  init(_ window: FileWindow, resuming scan: consuming SegmentScan) {
+    self.window = window
+    seed = scan.header.seed
+    offset = scan.end.offset
+    expectedOrdinal = scan.end.ordinal + 1
     self.scan = scan
     self.scan.breaks = []
     self.scan.batchesBehindBreak = []
     self.scan.marksBehindBreak = []
     self.scan.truncatedBehindBreak = nil
     self.scan.fileBytes = window.size
-    seed = scan.header.seed
     isShort = false
     limit = window.size
-    offset = scan.end.offset
-    expectedOrdinal = scan.end.ordinal + 1
+    looksBehind = false
   }
 
   mutating func run() throws(StorageError) {
@@ -134,6 +139,7 @@ struct SegmentScanner {
   }
 
   private mutating func missingFrame(_ page: Bytes) throws(StorageError) -> BreakShape {
+    guard looksBehind else { return .frameMissing }
     let sector = page[0..<min(Layout.sector, page.count)]
     if window.isUnreadable(offset..<offset + Layout.sector) { return .unreadable }
     guard sector.span.isZero else { return .frameDamaged }
@@ -273,6 +279,7 @@ struct SegmentScanner {
   private mutating func passBreak(
     _ shape: BreakShape, _ frame: Frame?, _ body: BatchHeader?, _ detail: String
   ) throws(StorageError) -> Bool {
+    guard looksBehind else { return false }
     if !isBroken { nextIndex = scan.end.index + 1 }
     // The frame is valid though its body is not: what it took back is no more part of the log than
     // if the body were whole, and is not to be read in place of what replaced it.

@@ -173,22 +173,24 @@ extension OpeningPlan {
       findings: diagnosis.findings)
   }
 
+  /// What must be left of the numbers when a log is opened. No log counts so far; a directory may
+  /// claim to have, and then counting on would end in numbers that no program reads.
+  fileprivate static let headroom: UInt64 = 1 << 32
+
   private static func requireSound(
     _ opened: OpenedLog, path: String
   ) throws(RecoveryError) {
     let state = opened.manifest
     try requireReadable(state, number: opened.manifestPosition.number, path: path)
-    // No log counts so far; a directory may claim to have, and then counting on would end in numbers
-    // that no program reads.
-    let headroom: UInt64 = 1 << 32
     guard opened.lastSequence <= Layout.sequenceMax - headroom,
       opened.manifestPosition.number <= Layout.indexMax - headroom,
-      opened.boot.counter <= Layout.indexMax - headroom
+      opened.boot.counter <= Layout.indexMax - headroom, opened.hardState.term <= Layout.indexMax
     else {
       throw RecoveryError(
         .damaged,
-        "\(path) was not touched: its segments, edits or boots are numbered up to \(opened.lastSequence), "
-          + "\(opened.manifestPosition.number) and \(opened.boot.counter), which leaves no room to go on"
+        "\(path) was not touched: its segments, edits, boots or terms are numbered up to "
+          + "\(opened.lastSequence), \(opened.manifestPosition.number), \(opened.boot.counter) and "
+          + "\(opened.hardState.term), which leaves no room to go on"
       )
     }
     // What was compacted has a term as well, and terms never fall.
@@ -523,7 +525,8 @@ private struct OpeningPlanner {
   ) -> (HardState, UInt64) {
     let files = evidence.votes.compactMap(\.file)
     let verdict = diagnosis.findings.first { $0.file.hasPrefix("vote-") }?.verdict
-    if verdict == nil, wasClosed, let file = files.first, file.generation < Layout.indexMax {
+    let generationMax = Layout.indexMax - OpeningPlan.headroom
+    if verdict == nil, wasClosed, let file = files.first, file.generation < generationMax {
       return (file.state, file.generation)
     }
     var hardState = HardState(term: active.end.term + 1)
@@ -535,7 +538,7 @@ private struct OpeningPlanner {
     // No log counts that far; a directory may say so, and counting has to begin anew. Until both
     // copies are rewritten the old one counts.
     let highest = files.map(\.generation).max() ?? 0
-    let generation = highest < Layout.indexMax ? highest + 1 : 1
+    let generation = highest < generationMax ? highest + 1 : 1
     let vote = VoteFile(
       generation: generation, state: hardState, incarnation: state.incarnation,
       group: state.group)

@@ -74,7 +74,7 @@ public struct LogFollower {
     let number = try ManifestHeader.names.compactMap { name in
       try ManifestCopy.read(name, in: directory).scan?.number
     }.max()
-    if view != nil, number == manifestNumber { return try view!.extend() }
+    if view != nil, number == manifestNumber { return try extend() }
     let look = try DirectoryLook(directory, pause: pause)
     if let lost = look.findings.first(where: { $0.verdict == .lostFile && concerns($0) }) {
       throw RecoveryError(.lost, "\(directory.path): \(lost)", findings: [lost])
@@ -82,6 +82,16 @@ public struct LogFollower {
     view = LogView(look.diagnosis, in: directory)
     manifestNumber = look.diagnosis.evidence.manifest?.number ?? 0
     return true
+  }
+
+  /// Takes in what is new; after a failure the next call begins anew.
+  private mutating func extend() throws(StorageError) -> Bool {
+    do {
+      return try view!.extend()
+    } catch {
+      view = nil
+      throw error
+    }
   }
 
   /// Whether entries that are still to come are missing.

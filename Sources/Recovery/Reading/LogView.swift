@@ -28,6 +28,8 @@ public struct LogView: Sendable {
   private(set) var parts: [Part]
   /// The frames of the segment that is being written.
   private var active: SegmentScan?
+  /// True when the last part's batches are those of `active`, and not what damage left of them.
+  private var isActiveWhole = true
   private let directory: any StorageDirectory
 
   /// The log that `diagnosis` leaves; nil if there is no manifest to go by.
@@ -48,6 +50,7 @@ public struct LogView: Sendable {
       {
         // Damage is not cut: what lies behind it belongs to the log.
         batches = scan.readableBatches
+        if segment.isActive { isActiveWhole = false }
         let known = scan.breaks.filter { $0.shape != .zeros }
         let behind = max(
           scan.batchesBehindBreak.last?.lastIndex ?? 0, known.compactMap(\.lastIndex).max() ?? 0)
@@ -123,16 +126,21 @@ public struct LogView: Sendable {
     }
   }
 
-  /// Takes in what the active segment has got since; true if there was anything.
+  /// Takes in what the active segment has got since; true if there was anything. A view that this
+  /// failed for is not to be used any more.
   mutating func extend() throws(StorageError) -> Bool {
-    guard var scan = active, let last = parts.indices.last else { return false }
+    guard active != nil, let last = parts.indices.last else { return false }
     let file = try directory.open(parts[last].record.fileName, .read)
-    guard try scan.extend(file) else { return false }
-    parts[last].batches = scan.batches
-    parts[last].last = scan.end.index
-    lastIndex = max(scan.end.index, firstIndex - 1)
-    active = scan
-    return true
+    // Let go of while the scan adds to them: an array with two owners is copied first.
+    if isActiveWhole { parts[last].batches = nil }
+    let isNew = try active!.extend(file)
+    if isNew {
+      isActiveWhole = true
+      parts[last].last = active!.end.index
+      lastIndex = max(active!.end.index, firstIndex - 1)
+    }
+    if isActiveWhole { parts[last].batches = active!.batches }
+    return isNew
   }
 
   /// - Parameter last: nil when nobody knows where the damage ends.
@@ -149,12 +157,14 @@ public struct LogView: Sendable {
 
 /// Finds the batches of a segment.
 package enum SegmentIndex {
-  /// The batches that the log has in a segment: from its footer or, without one, from its frames.
+  /// The batches that the log has in a segment: from its footer or, without one, from its frames. A
+  /// footer that is sound and not the one that the manifest sealed the segment with counts for none.
   package static func load(
     _ record: SegmentRecord, header: SegmentHeader, from file: any StorageFile
   ) throws(StorageError) -> [BatchLocation] {
     if let seal = record.seal,
-      let footer = try? SegmentFooter.read(file, size: seal.size, header: header)
+      let footer = try? SegmentFooter.read(file, size: seal.size, header: header),
+      footer.digest == seal.digest
     {
       return footer.batches
     }

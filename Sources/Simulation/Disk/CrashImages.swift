@@ -7,6 +7,24 @@
 
 import LogStorage
 
+/// What a crash made of something that was not synced: each has to be met by an exploration.
+public enum CrashFate: String, Sendable, CaseIterable {
+  /// A sector arrived.
+  case kept
+  /// A sector did not: it is what it was.
+  case dropped
+  /// A sector was being written and reads as zeros.
+  case zero
+  /// A sector was being written and reads as what nobody wrote.
+  case garbage
+  /// Of one file some sectors arrived, and others did not.
+  case torn
+  /// A file has the size that it had at its last sync.
+  case oldSize
+  /// Changes of the directory did not arrive, not all of them.
+  case oldEntries
+}
+
 /// How a crash treats directory changes that were not synced.
 enum DirectoryModel: Sendable {
   case ordered, weak
@@ -27,7 +45,18 @@ struct CrashImages {
   }
 
   /// What becomes of an item.
-  private enum Fate { case old, new, zero, garbage }
+  private enum Fate {
+    case old, new, zero, garbage
+
+    var mark: CrashFate {
+      switch self {
+      case .old: .dropped
+      case .new: .kept
+      case .zero: .zero
+      case .garbage: .garbage
+      }
+    }
+  }
 
   /// Calls `body` with each image, until it returns false.
   func forEach(using random: inout SplitMix64, _ body: (DiskImage) -> Bool) {
@@ -135,23 +164,29 @@ struct CrashImages {
       }
       contents[inode] = content
     }
-    var hasGarbage = false
+    var met: Set<CrashFate> = oldSizes.isDisjoint(with: contents.keys) ? [] : [.oldSize]
+    if entries != state.entries { met.insert(.oldEntries) }
+    var byFile: [Int: Set<CrashFate>] = [:]
     for (item, fate) in zip(items, fates) where contents[item.inode] != nil {
       let size = contents[item.inode]!.count
       let range = DiskState.range(item.sector, size)
       guard !range.isEmpty else { continue }
       let source = state.inodes[item.inode].content
+      byFile[item.inode, default: []].insert(fate.mark)
       switch fate {
       case .old: break
       case .new: contents[item.inode]!.replaceSubrange(range, with: source[range])
       case .zero:
         contents[item.inode]!.replaceSubrange(range, with: repeatElement(0, count: range.count))
       case .garbage:
-        hasGarbage = true
         contents[item.inode]!.replaceSubrange(range, with: repeatElement(0x5C, count: range.count))
       }
     }
+    for fates in byFile.values {
+      met.formUnion(fates)
+      if fates.isSuperset(of: [.kept, .dropped]) { met.insert(.torn) }
+    }
     let files = entries.sorted { $0.key < $1.key }.map { ($0.key, contents[$0.value]!) }
-    return DiskImage(files: files, hasGarbage: hasGarbage)
+    return DiskImage(files: files, hasGarbage: met.contains(.garbage), fates: met)
   }
 }

@@ -133,6 +133,8 @@ struct DiskImage: Sendable {
   var files: [(name: String, content: [UInt8])]
   /// True when a sector holds what nobody wrote.
   var hasGarbage = false
+  /// What the crash made of what was not synced.
+  var fates: Set<CrashFate> = []
 
   /// A disk that holds this image, all of it durable.
   var state: DiskState {

@@ -30,6 +30,8 @@ public struct StorageReport: Sendable {
   public var appendsResumed = 0
   /// Images per row of the decision table.
   public var verdicts: [String: Int] = [:]
+  /// Distinct images that show each fate, images of a crash during a recovery included.
+  public var fates: [CrashFate: Int] = [:]
   public var failures: [String] = []
 
   public init() {}
@@ -45,6 +47,7 @@ public struct StorageReport: Sendable {
     failuresForSpace += other.failuresForSpace
     appendsResumed += other.appendsResumed
     verdicts.merge(other.verdicts, uniquingKeysWith: +)
+    fates.merge(other.fates, uniquingKeysWith: +)
     failures += other.failures
   }
 }
@@ -170,6 +173,7 @@ public final class StorageExplorer {
       guard left > 0, report.failures.count < 5 else { return true }
       guard report.digests.insert(image.hash).inserted else { return false }
       left -= 1
+      for fate in image.fates { report.fates[fate, default: 0] += 1 }
       if isNested { report.statesInRecovery += 1 }
       var image = image
       // What the first crash made of a sector is still there.

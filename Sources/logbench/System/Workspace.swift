@@ -70,10 +70,8 @@ final class Workspace: Sendable {
     let signals = SignalSet.ending
     signals.block()
     // Without the thread there is no clean end, but there is one: signals are taken as usual.
-    guard (try? startThread { self.endWhenInterrupted(signals) }) != nil else {
-      signals.unblock()
-      return
-    }
+    let isStarted = BlockingThread.start { self.endWhenInterrupted(signals) }
+    if !isStarted { signals.unblock() }
   }
 
   private func endWhenInterrupted(_ signals: SignalSet) {

@@ -16,11 +16,11 @@ private import CPOSIX
 #endif
 
 @safe
-final class BargingMutex<Value: ~Copyable>: @unchecked Sendable {
+package final class BargingMutex<Value: ~Copyable>: @unchecked Sendable {
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let value: UnsafeMutablePointer<Value>
 
-  init(_ initial: consuming sending Value) {
+  package init(_ initial: consuming sending Value) {
     unsafe mutex = .allocate(capacity: 1)
     let reason = unsafe raftlog_mutex_init(mutex)
     precondition(reason == 0, "the system has no mutex to give: error \(reason)")
@@ -35,7 +35,7 @@ final class BargingMutex<Value: ~Copyable>: @unchecked Sendable {
     unsafe mutex.deallocate()
   }
 
-  func withLock<Result: ~Copyable, Failure: Error>(
+  package func withLock<Result: ~Copyable, Failure: Error>(
     _ body: (inout Value) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     unsafe pthread_mutex_lock(mutex)

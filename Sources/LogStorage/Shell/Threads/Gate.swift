@@ -8,9 +8,9 @@ private import CPOSIX
 import Synchronization
 
 @safe
-final class Gate: @unchecked Sendable {
+package final class Gate: @unchecked Sendable {
   /// Why it was opened.
-  enum Opening: UInt32 {
+  package enum Opening: UInt32 {
     /// What the waiters wait for is done.
     case done = 1
     /// Something failed: each has to look what became of its own request.
@@ -19,7 +19,7 @@ final class Gate: @unchecked Sendable {
 
   private let word: UnsafeMutablePointer<Atomic<UInt32>>
 
-  init() {
+  package init() {
     unsafe word = .allocate(capacity: 1)
     unsafe word.initialize(to: Atomic(0))
   }
@@ -33,13 +33,13 @@ final class Gate: @unchecked Sendable {
     unsafe UnsafeMutableRawPointer(word).assumingMemoryBound(to: UInt32.self)
   }
 
-  func open(_ opening: Opening) {
+  package func open(_ opening: Opening) {
     unsafe word.pointee.store(opening.rawValue, ordering: .releasing)
     unsafe raftlog_wake_all(address)
   }
 
   /// Waits until the gate is open.
-  func pass() -> Opening {
+  package func pass() -> Opening {
     while true {
       let value = unsafe word.pointee.load(ordering: .acquiring)
       if let opening = Opening(rawValue: value) { return opening }
@@ -49,7 +49,7 @@ final class Gate: @unchecked Sendable {
 }
 
 /// The gates in front of which threads wait for their tickets, in the order of the tickets.
-struct Gatehouse {
+package struct Gatehouse {
   private struct Entry {
     let gate: Gate
     var last: Ticket
@@ -60,10 +60,12 @@ struct Gatehouse {
   /// True when a job was taken since the last gate was made: who comes now waits for a later one.
   private var isLastShut = true
 
-  var isEmpty: Bool { entries.isEmpty }
+  package init() {}
+
+  package var isEmpty: Bool { entries.isEmpty }
 
   /// The gate that opens when `ticket` is done.
-  mutating func join(_ ticket: Ticket) -> Gate {
+  package mutating func join(_ ticket: Ticket) -> Gate {
     if isLastShut || entries.isEmpty {
       entries.append(Entry(gate: Gate(), last: ticket, waiting: 0))
       isLastShut = false
@@ -75,19 +77,19 @@ struct Gatehouse {
   }
 
   /// Nobody else joins those who are waiting already.
-  mutating func shut() { isLastShut = true }
+  package mutating func shut() { isLastShut = true }
 
   /// Takes out the gates to be opened: those whose tickets are all done, or all of them.
   ///
   /// - Returns: the gates, and how many threads wait in front of them.
-  mutating func takeDone(through written: Ticket) -> (gates: [Gate], waiting: Int) {
+  package mutating func takeDone(through written: Ticket) -> (gates: [Gate], waiting: Int) {
     guard let first = entries.first, first.last <= written else { return ([], 0) }
     let done = entries.prefix { $0.last <= written }
     defer { entries.removeFirst(done.count) }
     return (done.map(\.gate), done.reduce(0) { $0 + $1.waiting })
   }
 
-  mutating func takeAll() -> [Gate] {
+  package mutating func takeAll() -> [Gate] {
     defer { entries = [] }
     return entries.map(\.gate)
   }

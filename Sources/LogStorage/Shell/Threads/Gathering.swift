@@ -4,7 +4,7 @@
 // given up for a while. Without it two groups of appenders take turns, and every batch carries
 // half of them: whoever was woken by a sync arrives just after the next one has begun.
 
-import Synchronization
+package import Synchronization
 
 #if canImport(Darwin)
   import Darwin
@@ -14,13 +14,15 @@ import Synchronization
   import Glibc
 #endif
 
-struct Gathering {
+package struct Gathering {
   /// Longer than this nobody is waited for.
   private static let longest = Duration.microseconds(100)
   /// Batches for which nobody is waited for any more, after it did not pay.
-  private var pause = 0
+  package private(set) var pause = 0
   /// How long the next pause is.
   private var nextPause = 1
+
+  package init() {}
 
   /// Gives the processor away until as many have come as were let go of.
   ///
@@ -28,7 +30,7 @@ struct Gathering {
   ///   - count: how many waited for the last batch.
   ///   - limit: how long is waited at most.
   ///   - start: what `arrivals` was before they were let go of.
-  mutating func wait(
+  package mutating func wait(
     for count: Int, atMost limit: Duration, since start: Int, _ arrivals: borrowing Atomic<Int>
   ) {
     guard count > 1 else { return }

@@ -11,12 +11,12 @@
 #endif
 
 @safe
-final class Parker: @unchecked Sendable {
+package final class Parker: @unchecked Sendable {
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let condition: UnsafeMutablePointer<pthread_cond_t>
   private var isWoken = false
 
-  init() {
+  package init() {
     unsafe mutex = .allocate(capacity: 1)
     unsafe condition = .allocate(capacity: 1)
     unsafe pthread_mutex_init(mutex, nil)
@@ -39,7 +39,7 @@ final class Parker: @unchecked Sendable {
     unsafe mutex.deallocate()
   }
 
-  func wake() {
+  package func wake() {
     unsafe pthread_mutex_lock(mutex)
     isWoken = true
     unsafe pthread_cond_signal(condition)
@@ -47,7 +47,7 @@ final class Parker: @unchecked Sendable {
   }
 
   /// Sleeps until it is woken, or `timeout` has passed.
-  func park(timeout: Duration? = nil) {
+  package func park(timeout: Duration? = nil) {
     unsafe pthread_mutex_lock(mutex)
     defer { unsafe pthread_mutex_unlock(mutex) }
     var deadline = timeout.map { Self.deadline(after: $0) }

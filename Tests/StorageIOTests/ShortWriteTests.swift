@@ -3,6 +3,7 @@
 import ByteBuffers
 import StorageIO
 import SystemPackage
+import TestSupport
 import Testing
 
 #if canImport(Darwin)

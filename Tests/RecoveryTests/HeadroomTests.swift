@@ -1,0 +1,94 @@
+// Numbers near their end: a directory that claims them is refused, and left as it is, before anything
+// is written that could not be read back (`OpeningPlan.requireSound`).
+
+import ByteBuffers
+import LogFormat
+import Recovery
+import Simulation
+import StorageIO
+import Testing
+
+@Suite struct HeadroomTests {
+  /// What opening leaves at least.
+  private static let headroom: UInt64 = 1 << 32
+
+  /// A log of one entry that is vouched for, so that opening goes on in its segment.
+  private func log() throws -> LogFixture {
+    var log = try LogFixture()
+    try log.segment.entry()
+    try log.segment.marker()
+    return log
+  }
+
+  private enum Number: CaseIterable {
+    case sequence, edit, boot
+  }
+
+  /// A log in which opening gets to `value`, whatever it counts.
+  private func log(_ number: Number, reaching value: UInt64) throws -> LogFixture {
+    var log = try log()
+    var state = log.state
+    switch number {
+    case .sequence:
+      state.dropped = [SegmentName(sequence: value, firstIndex: 1)]
+      try log.rewrite(state)
+    case .edit:
+      try log.rewrite(state, number: value - 1)
+    case .boot:
+      state.boots = [Boot(counter: value - 1, random: 1)]
+      try log.rewrite(state)
+    }
+    return log
+  }
+
+  @Test(arguments: Number.allCases)
+  private func aNumberWithoutRoomBehindItIsRefused(_ number: Number) throws {
+    let max = number == .sequence ? Layout.sequenceMax : Layout.indexMax
+    let last = max - Self.headroom
+    let opened = try LogFixture.open(try log(number, reaching: last).disk).opened
+    switch number {
+    case .sequence: #expect(opened.lastSequence == last)
+    case .edit: #expect(opened.manifestPosition.number == last)
+    case .boot: #expect(opened.boot.counter == last)
+    }
+    for value in [last + 1, max - 1, max] {
+      try log(number, reaching: value).expectRefusal(.damaged)
+    }
+  }
+
+  /// The highest number of all, where opening has to make a segment with the next one.
+  @Test func aSegmentBehindTheLastNumberIsRefused() throws {
+    var log = try LogFixture()
+    try log.segment.entry()
+    var state = log.state
+    state.dropped = [SegmentName(sequence: Layout.sequenceMax, firstIndex: 1)]
+    try log.rewrite(state)
+    try log.expectRefusal(.damaged)
+  }
+
+  /// An edit of the highest number, where opening has to write two.
+  @Test func anEditBehindTheLastNumberIsRefused() throws {
+    var log = try log()
+    try log.roll(isSealed: false)
+    try log.segment.entry()
+    try log.segment.marker()
+    try log.rewrite(log.state, number: Layout.indexMax)
+    try log.expectRefusal(.damaged)
+  }
+
+  /// The votes are lost, and the term that may not be used again is the highest there is: the next
+  /// one was written all the same, and could not be read back.
+  @Test func aTermBehindTheHighestIsRefused() throws {
+    for (term, isRefused) in [(Layout.indexMax - 1, false), (Layout.indexMax, true)] {
+      var log = try LogFixture()
+      try log.segment.batch([.filler(10)], term: term)
+      try log.segment.marker()
+      for name in VoteFile.names { try log.disk.flip(name, at: 30) }
+      if isRefused {
+        try log.expectRefusal(.damaged)
+      } else {
+        #expect(try LogFixture.open(log.disk).opened.hardState == HardState(term: term + 1))
+      }
+    }
+  }
+}
