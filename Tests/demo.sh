@@ -4,16 +4,28 @@
 #
 #   Tests/demo.sh [FILE]       default: this repository's sources
 set -euo pipefail
+source=${1:-}
+# What follows runs elsewhere.
+case $source in '' | /*) ;; *) source=$PWD/$source ;; esac
+if [ -n "$source" ] && [ ! -r "$source" ]; then echo "cannot read $source" >&2; exit 66; fi
 cd "$(dirname "$0")/.."
 Tests/setup.sh
 swift build -c release --product raftlog
 swift build -c release --product walinspect
 bin=$(swift build -c release --show-bin-path)
 scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
+writer=
+# Only this shell cleans up: a child that is killed before it has begun would run the trap, too.
+cleanup() {
+  [ "$BASHPID" = "$$" ] || return
+  if [ -n "$writer" ]; then kill -9 "$writer" 2>/dev/null || true; fi
+  rm -rf "$scratch"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 # Twice the input, so that the kill falls in the middle of it.
-source=${1:-}
 input=$scratch/input
 for _ in 1 2; do
   if [ -n "$source" ]; then cat "$source"; else find Sources -name '*.swift' -exec cat {} +; fi
@@ -21,14 +33,17 @@ done >"$input"
 count=$(awk 'END { print NR }' "$input")
 
 echo "== $count lines go in, and the writer is killed on the way"
-mkfifo "$scratch/pipe"
+mkfifo "$scratch/pipe" "$scratch/never"
 cat "$input" >"$scratch/pipe" 2>/dev/null &
 "$bin/raftlog" append --data "$scratch/log" --acks <"$scratch/pipe" >"$scratch/acks" &
 writer=$!
 # The kill falls when the first entry has been acknowledged, wherever the writer is by then.
-until [ -s "$scratch/acks" ] || ! kill -0 "$writer" 2>/dev/null; do :; done
+until [ -s "$scratch/acks" ] || ! kill -0 "$writer" 2>/dev/null; do
+  read -rt 0.001 <>"$scratch/never" || true
+done
 kill -9 "$writer" 2>/dev/null || true
 wait 2>/dev/null || true
+writer=
 acked=$(awk 'END { print $1 + 0 }' "$scratch/acks")
 
 echo "== $acked were acknowledged; all of them are there, byte for byte"

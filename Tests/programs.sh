@@ -4,8 +4,9 @@
 # RAFTLOG_BIN names the folder with the programs. Ends with a line `N passed, N failed`.
 set -u
 
-bin=$(cd "${RAFTLOG_BIN:?set RAFTLOG_BIN to the folder that holds raftlog and walinspect}" && pwd)
-scratch=$(mktemp -d)
+bin=${RAFTLOG_BIN:?set RAFTLOG_BIN to the folder that holds raftlog and walinspect}
+bin=$(cd "$bin" && pwd) || exit 1
+scratch=$(mktemp -d) || exit 1
 writer=
 # Only this shell cleans up: a child that ends early would run the trap, too.
 cleanup() {
@@ -14,6 +15,8 @@ cleanup() {
   rm -rf "$scratch"
 }
 trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 cd "$scratch" || exit 1
 exec </dev/null
 unset NO_COLOR COLUMNS LC_ALL LC_CTYPE
@@ -25,8 +28,15 @@ pass() { passed=$((passed + 1)); }
 # Names the line of this script that was not kept, whatever function found it out.
 fail() { failed=$((failed + 1)); echo "line ${BASH_LINENO[${#BASH_LINENO[@]} - 2]}: $*"; }
 
-# What waits for ever fails.
-limited() { if command -v timeout >/dev/null; then timeout -k 1 120 "$@"; else "$@"; fi; }
+# What waits for ever fails; this is far more than a busy machine needs, where a sync takes 20 times
+# as long as on an idle one.
+hang_s=300
+limited() {
+  if command -v timeout >/dev/null; then timeout --foreground -k 10 "$hang_s" "$@"; else "$@"; fi
+}
+# A moment, while polling; not a wait for anything by itself.
+mkfifo .never
+breathe() { read -rt 0.01 <>.never || true; }
 raftlog() { limited "$bin/raftlog" "$@"; }
 walinspect() { limited "$bin/walinspect" "$@"; }
 
@@ -87,16 +97,25 @@ start() {
 send() {
   local ack line
   for line in "$@"; do
-    echo "$line" >&8
-    read -r -t 20 ack <&7 || { fail "no acknowledgement of '$line'"; return; }
+    # The writer may be gone; a handler is not handed down to programs.
+    trap : PIPE
+    echo "$line" >&8 2>/dev/null
+    trap - PIPE
+    # It ends with the writer; the limit is for one that hangs.
+    read -r -t "$hang_s" ack <&7 || { fail "no acknowledgement of '$line'"; return; }
+    case $ack in '' | *[!0-9]*) fail "'$ack' acknowledges '$line'" ;; esac
   done
 }
 # Waits until the writer has ended, and keeps its status. One that goes on for ever fails.
 finish() {
-  local end=$((SECONDS + 20))
+  local end=$((SECONDS + hang_s))
   while kill -0 "$writer" 2>/dev/null; do
-    if [ $SECONDS -ge $end ]; then kill -9 "$writer"; fi
-    read -rt 0.01 <> <(:)
+    if [ $SECONDS -ge $end ]; then
+      fail "the writer hangs"
+      kill -9 "$writer"
+      break
+    fi
+    breathe
   done
   wait "$writer" 2>/dev/null
   ended=$?
@@ -115,6 +134,7 @@ crc32c() {
   echo $((crc ^ 0xFFFFFFFF))
 }
 stored_crc() { od -An -tu1 -j 8 -N 4 "$1" | awk '{ printf "%.0f\n", $1 + 256 * ($2 + 256 * ($3 + 256 * $4)) }'; }
+# shellcheck disable=SC2059 # bytes, written as escapes
 poke() { printf "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none; }
 # Says that the file was written by a program of version 2, checksum and all.
 make_newer() {
@@ -536,6 +556,60 @@ printed_file all.but
 expect 0 '' walinspect repair headless --apply
 expect 0 '' raftlog read --data headless
 printed_file all
+
+echo "== what is given up, by name"
+# Of a damaged batch the entries that are whole are salvaged, each by its own checksum.
+cp -r whole spotted
+poke "spotted/$active" $((offset + 130)) 'XXXXXXXX'
+expect 2 "^walinspect: missing: entries $first-$((first + 3))$" walinspect salvage spotted --to -
+sed "$first,$((first + 3))d" all >all.but
+printed_file all.but
+expect 0 - walinspect repair spotted
+shows "^gives up entries $first-800$"
+shows "a side to choose|--accept-loss $first-800$"
+# A broken frame whose body is whole: the body says what it held.
+cp -r whole frameless
+poke "frameless/$active" $((offset + 40)) 'XXXX'
+expect 0 - walinspect repair frameless
+shows "^gives up entries $first-800$"
+# Both are broken: nobody knows where the loss ends, and it is accepted as such or not at all.
+poke "frameless/$active" $((offset + 88)) 'XXXX'
+expect 0 - walinspect repair frameless
+shows "^gives up entries from $first on$"
+expect 0 - walinspect repair frameless --json
+shows "\"losses\":\[\{\"firstIndex\":$first,\"lastIndex\":null\}\]"
+before=$(picture frameless)
+for range in "$first" "$first-800" "$first-999999" "$((first + 1))-"; do
+  expect 2 "accept-loss $first- accepts" \
+    walinspect repair frameless --apply --accept-loss "$range"
+done
+holds "$before" = "$(picture frameless)"
+expect 0 '' walinspect repair frameless --apply --accept-loss "$first-"
+expect 0 '' raftlog read --data frameless
+printed_file before.damage
+expect 64 accept-loss walinspect repair frameless --accept-loss -5
+expect 64 accept-loss walinspect repair frameless --accept-loss 0-
+# The segment that was being written is gone: so is what it held, whatever that was.
+cp -r whole lastless
+rm "lastless/$active"
+expect 0 - walinspect repair lastless
+shows '^gives up entries from [0-9]+ on$'
+expect 2 'missing: entries from [0-9]+ on' walinspect salvage lastless --to -
+# There is a side to choose, and the plan says what each costs.
+cp -r whole sides
+poke "sides/$segment" $((8192 + 130)) 'XXXXXXXX'
+expect 0 - walinspect repair sides
+shows '^there is a side to choose: --keep before gives up entr.*; --keep after gives up entr'
+# A lost vote is no entry; the plan says what to do about it.
+cp -r whole voteless
+poke voteless/vote-0 30 XX
+poke voteless/vote-1 30 XX
+expect 0 - walinspect repair voteless
+shows '^note: .*vote-0 or vote-1'
+expect 0 - walinspect repair voteless --apply
+shows 'the log goes on in term [0-9]+, without one'
+expect 0 - walinspect repair voteless
+printed 'nothing to repair'
 
 echo "== another group, another version"
 cp -r whole mixed

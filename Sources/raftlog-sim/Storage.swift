@@ -20,7 +20,8 @@ struct Storage: ParsableCommand {
       Seed by seed, sequences of operations run on a simulated disk. Before every change of the disk \
       a crash is tried, with every (or, if they are many, a sample of every) combination of what \
       was not synced; what is left is recovered and held against a model. With --exhaustive every \
-      sequence of three operations is run; otherwise sequences are drawn from the seed.
+      sequence of three operations is run; otherwise sequences are drawn from the seed. What a \
+      seed finds does not depend on the number of threads.
       """)
 
   @Option(help: "Seeds to run: one number, or FIRST-LAST.")
@@ -36,7 +37,8 @@ struct Storage: ParsableCommand {
   @Option(help: "Sequences drawn a seed.")
   var sequences = 40
 
-  @Option(help: "Stop once this many states, distinct over all seeds, were recovered.")
+  @Option(
+    help: "Begin no further seed once this many states, distinct over all seeds, were recovered.")
   var states: Int?
 
   @Option(help: "Fail below this many states, distinct over all seeds.")
@@ -56,22 +58,17 @@ struct Storage: ParsableCommand {
 
   func run() throws {
     let total = Mutex(StorageReport())
-    let next = Atomic<UInt64>(seeds.first)
+    let next = Mutex<Piece?>(Piece(seed: seeds.first, number: 0))
     let clock = ContinuousClock()
     let start = clock.now
     let progress = Progress(first: seeds.first, last: seeds.last)
     try runThreads(threads) { _ in
-      while true {
-        let seed = next.wrappingAdd(1, ordering: .relaxed).oldValue
-        guard seed <= seeds.last else { return }
-        if let states, total.withLock({ $0.states >= states }) { return }
-        if total.withLock({ $0.failures.count >= 5 }) { return }
-        let report = explore(seed)
-        let distinct = total.withLock { sum in
+      while let piece = next.withLock({ next in takePiece(&next, total) }) {
+        let report = explore(piece, progress)
+        total.withLock { sum in
           sum.add(report)
-          return sum.states
+          progress.count(states: sum.states)
         }
-        progress.show(seed: seed, states: distinct)
       }
     }
     progress.clear()
@@ -84,11 +81,38 @@ struct Storage: ParsableCommand {
     }
   }
 
-  private func explore(_ seed: UInt64) -> StorageReport {
-    let explorer = StorageExplorer(seed: seed)
+  /// A part of a seed's sequences, with an explorer of its own.
+  private struct Piece {
+    var seed: UInt64
+    var number: Int
+  }
+
+  /// Into how many pieces a seed is cut, however many threads there are: what a piece finds depends
+  /// on nothing but the seed and the piece.
+  private var piecesPerSeed: Int { exhaustive ? 16 : 1 }
+
+  /// The next piece to explore; nil when there is none, or enough was seen. What was begun of a seed
+  /// is finished, unless something was found.
+  private func takePiece(_ next: inout Piece?, _ total: borrowing Mutex<StorageReport>) -> Piece? {
+    guard let piece = next else { return nil }
+    let (seen, failures) = total.withLock { ($0.states, $0.failures.count) }
+    if failures >= 5 { return nil }
+    if piece.number == 0, let states, seen >= states { return nil }
+    if piece.number + 1 < piecesPerSeed {
+      next = Piece(seed: piece.seed, number: piece.number + 1)
+    } else {
+      next = piece.seed < seeds.last ? Piece(seed: piece.seed + 1, number: 0) : nil
+    }
+    return piece
+  }
+
+  private func explore(_ piece: Piece, _ progress: Progress) -> StorageReport {
+    let explorer = StorageExplorer(seed: piece.seed)
     if exhaustive {
-      for number in 0..<StorageExplorer.sequencesOfThree {
+      let count = StorageExplorer.sequencesOfThree
+      for number in stride(from: piece.number, to: count, by: piecesPerSeed) {
         explorer.explore(StorageExplorer.sequence(number))
+        progress.count(sequenceOf: piece.seed)
         if explorer.report.failures.count >= 5 { break }
       }
     } else if faults {
@@ -96,11 +120,13 @@ struct Storage: ParsableCommand {
         explorer.exploreFaults(explorer.randomSequence())
         explorer.exploreFaults(explorer.randomSequence(), finishesEach: false)
         explorer.exploreSpace(explorer.spaceSequence())
+        progress.count(sequenceOf: piece.seed)
         if explorer.report.failures.count >= 5 { break }
       }
     } else {
       for _ in 0..<sequences {
         explorer.explore(explorer.randomSequence())
+        progress.count(sequenceOf: piece.seed)
         if explorer.report.failures.count >= 5 { break }
       }
     }
@@ -153,8 +179,14 @@ struct SeedRange: ExpressibleByArgument {
 
 /// A line on a terminal that says how far a run has come; nothing anywhere else.
 private final class Progress: Sendable {
+  private struct Counts {
+    var sequences = 0
+    var states = 0
+  }
+
   private let first: UInt64
   private let last: UInt64
+  private let counts = Mutex(Counts())
   private let isTerminal = isatty(STDERR_FILENO) == 1
 
   init(first: UInt64, last: UInt64) {
@@ -162,10 +194,19 @@ private final class Progress: Sendable {
     self.last = last
   }
 
-  func show(seed: UInt64, states: Int) {
-    guard isTerminal else { return }
-    show("\r\u{1B}[Kseed \(seed) of \(first)-\(last), \(states) states")
+  /// One more sequence was run.
+  func count(sequenceOf seed: UInt64) {
+    counts.withLock { counts in
+      counts.sequences += 1
+      guard isTerminal else { return }
+      show(
+        "\r\u{1B}[Kseed \(seed) of \(first)-\(last), \(counts.sequences) sequences, "
+          + "\(counts.states) states")
+    }
   }
+
+  /// So many distinct states there are; known when a piece is finished.
+  func count(states: Int) { counts.withLock { $0.states = states } }
 
   func clear() {
     if isTerminal { show("\r\u{1B}[K") }

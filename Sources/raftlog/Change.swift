@@ -71,6 +71,6 @@ extension SegmentedLog {
   /// The entries that there are, in words.
   fileprivate var held: String {
     let (first, last) = (firstIndex, appendedIndex)
-    return last < first ? "no entry, the next is \(first)" : EntryRange.words(first, last)
+    return last < first ? "no entry, the next is \(first)" : Words.entries(first, last)
   }
 }

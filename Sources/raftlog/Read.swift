@@ -122,7 +122,7 @@ struct Read: ParsableCommand {
     else { return nil }
     return RecoveryError(
       .compacted,
-      "\(data.path): compacted away while the log was read: \(EntryRange.words(next, first - 1)); "
+      "\(data.path): compacted away while the log was read: \(Words.entries(next, first - 1)); "
         + "it begins at \(first)")
   }
 

@@ -7,8 +7,27 @@
 set -u
 
 bin=${RAFTLOG_BIN:?set RAFTLOG_BIN to the folder that holds raftlog and walinspect}
-scratch=$(mktemp -d)
-trap 'umount "$scratch/disk" 2>/dev/null; rm -rf "$scratch"' EXIT
+scratch=$(mktemp -d) || exit 1
+# Where mkfs and mount are, they are not always on everybody's path.
+PATH=$PATH:/usr/sbin:/sbin
+writer=
+is_mounted=0
+# Only this shell cleans up: a child that is killed before it has begun would run the trap, too.
+cleanup() {
+  [ "$BASHPID" = "$$" ] || return
+  if [ -n "$writer" ]; then
+    kill -9 "$writer"
+    wait "$writer"
+  fi 2>/dev/null
+  if [ $is_mounted -eq 1 ] && ! umount "$scratch/disk"; then
+    echo "$scratch/disk is still mounted, and stays" >&2
+    return
+  fi
+  rm -rf "$scratch"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 failed=0
 passed=0
 
@@ -25,7 +44,11 @@ if ! mkfs.ext4 -q -F "$scratch/image" || ! mount -o loop "$scratch/image" "$scra
   if [ -n "${CI:-}" ]; then echo "0 passed, 1 failed"; exit 1; fi
   echo "0 passed, 0 failed"; exit 0
 fi
+is_mounted=1
 data=$scratch/disk/log
+mkfifo "$scratch/never"
+# A moment, while polling.
+breathe() { read -rt 0.01 <>"$scratch/never" || true; }
 
 # Lines that do not compress, more of them than fit.
 lines() { awk -v first="$1" -v last="$2" 'BEGIN { srand(7); for (i = 1; i <= last; i++) {
@@ -67,9 +90,11 @@ expect "full again" $? 7
 head -c $((64 << 20)) /dev/zero >"$scratch/disk/ballast" 2>/dev/null
 yes filler | "$bin/raftlog" append --data "$data" --acks >"$scratch/acks" 2>/dev/null &
 writer=$!
-for _ in $(seq 200); do kill -0 $writer 2>/dev/null || break; read -rt 0.01 <> <(:); done
+# The kill falls wherever it is two seconds later; or it has met the full disk before, and ended.
+for ((i = 0; i < 200; i++)); do kill -0 $writer 2>/dev/null || break; breathe; done
 kill -9 $writer 2>/dev/null
 wait $writer 2>/dev/null
+writer=
 "$bin/walinspect" verify "$data" >/dev/null 2>&1
 [ $? -le 1 ]
 expect "verify after the kill" $? 0

@@ -16,11 +16,14 @@ set -u
 export SWIFT_BACKTRACE=enable=no
 
 count=${1:-200}
+case $count in '' | *[!0-9]* | 0) echo "usage: $0 [COUNT]" >&2; exit 64 ;; esac
 bin=${RAFTLOG_BIN:?set RAFTLOG_BIN to the folder that holds raftlog, raftlog-sim and walinspect}
 seeds=${SEEDS:-1-25}
-scratch=$(mktemp -d)
+scratch=$(mktemp -d) || exit 1
 keeps=0
 trap '[ "$keeps" -eq 1 ] || rm -rf "$scratch"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 passed=0
 failed=0
@@ -97,5 +100,9 @@ if [ $failed -gt 0 ]; then
   keeps=1
   echo "the images are in $images"
 fi
+if [ $((passed + failed)) -ne "$count" ]; then
+  echo "there were $((passed + failed)) images, not $count"
+  failed=$((failed + 1))
+fi
 echo "$passed passed, $failed failed"
-[ $failed -eq 0 ] && [ $passed -eq "$count" ]
+[ $failed -eq 0 ]

@@ -13,16 +13,21 @@
 set -u
 
 rounds=${1:-200}
+case $rounds in '' | *[!0-9]* | 0) echo "usage: $0 [ROUNDS]" >&2; exit 64 ;; esac
 bin=${RAFTLOG_BIN:?set RAFTLOG_BIN to the folder that holds raftlog and walinspect}
-scratch=$(mktemp -d)
+scratch=$(mktemp -d) || exit 1
 writer=
+feeder=
 # Only this shell cleans up: a child that is killed before it has begun would run the trap, too.
 cleanup() {
   [ "$BASHPID" = "$$" ] || return
-  [ -n "$writer" ] && kill -9 "$writer" 2>/dev/null
+  local pid
+  for pid in $writer $feeder; do kill -9 "$pid" 2>/dev/null; done
   rm -rf "$scratch"
 }
 trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 passed=0
 failed=0
@@ -80,6 +85,7 @@ for ((round = 1; round <= rounds; round++)); do
   writer=
   kill -9 "$feeder" 2>/dev/null
   wait "$feeder" 2>/dev/null
+  feeder=
   rm "$scratch/input"
   # It has no end of input: it was still at work, or something is wrong.
   [ $ended -eq 137 ] || complain "append ended with $ended: $(tail -n 1 "$scratch/append.err")"

@@ -80,9 +80,9 @@ import Testing
   }
 
   @Test func rangesAreOneEntryOrMany() {
-    #expect(EntryRange.words(4, 3) == "no entry")
-    #expect(EntryRange.words(4, 4) == "entry 4")
-    #expect(EntryRange.words(4...9) == "entries 4-9")
-    #expect(EntryRange.words(4, nil) == "entries from 4 on")
+    #expect(Words.entries(4, 3) == "no entry")
+    #expect(Words.entries(4, 4) == "entry 4")
+    #expect(Words.entries(4...9) == "entries 4-9")
+    #expect(Words.entries(4, nil) == "entries from 4 on")
   }
 }

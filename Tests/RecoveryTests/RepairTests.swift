@@ -131,7 +131,7 @@ struct RepairTests {
 
   private func repair(
     _ disk: SimulatedDisk, _ keep: RepairPlan.Keep = .before,
-    accepting: ClosedRange<LogIndex>? = nil
+    accepting: Loss? = nil
   ) throws -> RepairPlan {
     var generator = SeededGenerator(seed: 17)
     let plan = try RepairPlan.make(
@@ -214,7 +214,7 @@ struct RepairTests {
     if !plan.losses.isEmpty {
       #expect(!plan.isAccepted && plan.steps.isEmpty)
       #expect(try log.disk.contents() == untouched)
-      let accepted = try repair(log.disk, keep, accepting: 1...1000)
+      let accepted = try repair(log.disk, keep, accepting: Loss(first: 1))
       #expect(accepted.isAccepted && accepted.losses == plan.losses)
     }
     try expectSoundState(log.disk, "\(wound), \(keep)")
@@ -226,25 +226,229 @@ struct RepairTests {
 
   /// The same, to the number: a plan that names everything would pass above.
   @Test func aLossIsNoLargerThanItMustBe() throws {
-    let expected: [(Wound, before: [ClosedRange<LogIndex>], after: [ClosedRange<LogIndex>])] = [
-      (.activeMiddle, [9...11], [1...9]), (.activeEnd, [11...11], [11...11]), (.marker, [], []),
-      (.truncation, [10...11], [10...11]), (.sealedMiddle, [2...11], [1...2]),
-      (.endedMiddle, [6...11], [1...6]), (.endedEnd, [7...11], [1...7]),
-      (.missingSealed, [1...4], [1...4]), (.missingEnded, [5...11], [1...7]),
-      (.missingActive, [8...8], [8...8]), (.otherFile, [5...11], [1...7]), (.lostManifest, [], []),
-      (.lostManifestAndFirst, [], []), (.lostManifestAndMiddle, [5...11], [1...7]),
-      (.lostManifestAndLast, [], []), (.lostManifestAndDamage, [2...11], [1...2]),
-      (.lostManifestAndTornTail, [12...12], [12...12]), (.lostManifestAndBadFooter, [], []),
-      (.lostManifestAndHalfAFooter, [], []),
+    func losses(_ range: ClosedRange<LogIndex>) -> [Loss] { [Loss(range)] }
+    func losses(from first: LogIndex) -> [Loss] { [Loss(first: first)] }
+    let expected: [(Wound, before: [Loss], after: [Loss])] = [
+      (.activeMiddle, losses(9...11), losses(1...9)),
+      (.activeEnd, losses(11...11), losses(11...11)), (.marker, [], []),
+      (.truncation, losses(10...11), losses(10...11)),
+      (.sealedMiddle, losses(2...11), losses(1...2)),
+      (.endedMiddle, losses(6...11), losses(1...6)),
+      (.endedEnd, losses(7...11), losses(1...7)),
+      (.missingSealed, losses(1...4), losses(1...4)),
+      (.missingEnded, losses(5...11), losses(1...7)),
+      // Entries 8-11 were there, and nothing is left that says so.
+      (.missingActive, losses(from: 8), losses(from: 8)),
+      (.otherFile, losses(5...11), losses(1...7)), (.lostManifest, [], []),
+      (.lostManifestAndFirst, [], []), (.lostManifestAndMiddle, losses(5...11), losses(1...7)),
+      (.lostManifestAndLast, [], []), (.lostManifestAndDamage, losses(2...11), losses(1...2)),
+      // A marker, but nothing is left that says that it was none of a hundred entries.
+      (.lostManifestAndTornTail, losses(from: 12), losses(from: 12)),
+      (.lostManifestAndBadFooter, [], []), (.lostManifestAndHalfAFooter, [], []),
     ]
     #expect(expected.count == Wound.allCases.count)
     for (wound, before, after) in expected {
       for (keep, losses) in [(RepairPlan.Keep.before, before), (.after, after)] {
         let log = try wounded(wound)
         if isLost(wound) { try loseManifests(log.disk) }
-        #expect(try repair(log.disk, keep).losses == losses, "\(wound), \(keep)")
+        let plan = try repair(log.disk, keep)
+        #expect(plan.losses == losses, "\(wound), \(keep)")
+        // Where the sides differ, the plan says what each would cost.
+        let choices = before == after ? [] : [before, after]
+        #expect(plan.choices.map(\.losses) == choices, "\(wound), \(keep)")
       }
     }
+  }
+
+  // MARK: Losses without an end
+
+  /// Ten entries, each synced before the next, and one batch of a hundred, closed behind it.
+  private func batchOfAHundred(isMarked: Bool = true) throws -> LogFixture {
+    var log = try LogFixture()
+    for i in 0..<10 { try log.segment.entry(durable: UInt32(i)) }
+    try log.segment.batch((0..<100).map { .filler(90, $0) }, durable: 10)
+    if isMarked { try log.segment.marker() }
+    try log.close()
+    return log
+  }
+
+  /// The frame of a batch is broken, and nothing but a marker follows: the body says what it held.
+  @Test(arguments: [true, false])
+  func aBodyWithoutItsFrameSaysWhatIsGone(_ isMarked: Bool) throws {
+    let log = try batchOfAHundred(isMarked: isMarked)
+    try log.segment.flip(at: log.segment.frames[10].offset + 40)
+    let found = try #require(try log.diagnose().refusals.first)
+    #expect(found.verdict == .corruptBatch && found.indices == "entries 11-110")
+    #expect(try repair(log.disk).losses == [Loss(11...110)])
+    #expect(try !repair(log.disk, accepting: Loss(11...109)).isAccepted)
+    #expect(try repair(log.disk, accepting: Loss(11...110)).isAccepted)
+    #expect(try log.indices == Array(1...10))
+    try expectToGoOn(log.disk, with: try entries(log.disk))
+  }
+
+  /// Frame and body are broken: nobody can know how many entries there were.
+  @Test(arguments: [true, false])
+  func aLossWithoutAnEndIsAcceptedAsSuch(_ isMarked: Bool) throws {
+    let log = try batchOfAHundred(isMarked: isMarked)
+    try log.segment.flip(at: log.segment.frames[10].offset + 40)
+    try log.segment.flip(at: log.segment.frames[10].offset + Layout.frame + 24)
+    let found = try #require(try log.diagnose().refusals.first)
+    #expect(found.verdict == .corruptBatch && found.indices == "entries from 11 on")
+    #expect(try log.readable().damage == 1)
+    let untouched = try log.disk.contents()
+    let plan = try repair(log.disk)
+    #expect(plan.losses == [Loss(first: 11)] && !plan.isAccepted)
+    #expect(plan.reasons.contains { $0.hasPrefix("entries from 11 on are given up") })
+    for named in [Loss(11...11), Loss(11...110), Loss(1...1000), Loss(first: 12)] {
+      #expect(try !repair(log.disk, accepting: named).isAccepted, "\(named)")
+    }
+    #expect(try log.disk.contents() == untouched)
+    #expect(try repair(log.disk, accepting: Loss(first: 11)).isAccepted)
+    #expect(try log.indices == Array(1...10))
+    try expectToGoOn(log.disk, with: try entries(log.disk))
+  }
+
+  /// A sound body of this log, where another one was: it does not go on where the log ends, or not
+  /// up to where the next frame begins. It says nothing.
+  @Test(arguments: [true, false])
+  func aBodyThatDoesNotBelongSaysNothing(_ isEarlier: Bool) throws {
+    let log = try batchOfAHundred()
+    let broken = log.segment.frames[10]
+    var builder = BatchBuilder(
+      group: log.segment.header.group, firstIndex: isEarlier ? 3 : 11)
+    for i in 0..<3 { builder.append(Bytes.filler(50, i).span, kind: .data, term: 0) }
+    let frame = Frame(
+      kind: .batch, ordinal: 11, durableOrdinal: 10, manifestEdit: 1, previousChecksum: 0)
+    let other = builder.finish(.none).framed(frame, seed: FrameSeed(salt: 1))
+    try log.disk.write(other.bytes, to: log.segment.name, at: broken.offset)
+    let found = try #require(try log.diagnose().refusals.first)
+    #expect(found.indices == "entries from 11 on")
+    #expect(try repair(log.disk).losses == [Loss(first: 11)])
+  }
+
+  /// What a frame took back that cannot be read stays gone: its body says from where on.
+  @Test func aBodyWithoutItsFrameSaysWhatItReplaced() throws {
+    var log = try LogFixture()
+    for i in 0..<6 { try log.segment.entry(durable: UInt32(i)) }
+    let replaced = try log.segment.batch(
+      [.filler(80, 1), .filler(80, 2)], durable: 6, truncateAfter: 4)
+    try log.segment.entry(durable: 7)
+    try log.segment.marker()
+    try log.segment.flip(at: replaced.offset + 40)
+    #expect(try log.diagnose().refusals.first?.indices == "entries 5-6")
+    #expect(try log.indices == [1, 2, 3, 4, 7])
+    #expect(try repair(log.disk).losses == [Loss(5...7)])
+    #expect(try repair(log.disk, .after).losses == [Loss(1...6)])
+    #expect(try repair(log.disk, accepting: Loss(5...7)).isAccepted)
+    try expectToGoOn(log.disk, with: try entries(log.disk))
+  }
+
+  /// A frame that vouches for what is gone says no more than that it was there.
+  @Test func damageBeforeACutTailHasNoEnd() throws {
+    var log = try LogFixture()
+    for i in 0..<3 { try log.segment.entry(durable: UInt32(i)) }
+    let gone = try log.segment.batch([.filler(90), .filler(90)], durable: 3)
+    try log.segment.marker()
+    try log.segment.entry(6000, durable: 5)
+    try log.segment.zero(gone.range)
+    // The last frame is torn, and with it goes what would say which entry it began with.
+    try log.segment.zeroSector(0, of: log.segment.frames[5])
+    #expect(try log.diagnose().refusals.first?.indices == "entries from 4 on")
+    #expect(try repair(log.disk).losses == [Loss(first: 4)])
+  }
+
+  /// Zeros where the manifest knows that there was a frame.
+  @Test func zerosBelowTheMarkAreALossWithoutAnEnd() throws {
+    let log = try batchOfAHundred(isMarked: false)
+    try log.segment.zero(log.segment.frames[10].range)
+    let found = try #require(try log.diagnose().refusals.first)
+    #expect(found.verdict == .corruptBatch && found.indices == "entries from 11 on")
+    #expect(try repair(log.disk).losses == [Loss(first: 11)])
+    // A reader says it too, and does not end as if the log did.
+    let readable = try log.readable()
+    #expect(readable.entries.count == 10 && readable.damage == 1)
+  }
+
+  @Test func aReaderNamesWhatAMissingFileHeld() throws {
+    let log = try wounded(.missingActive)
+    let readable = try log.readable()
+    #expect(readable.entries.map(\.index) == Array(1...7) && readable.damage == 1)
+  }
+
+  /// Without a manifest a segment whose header cannot be read is more than a file to tidy up.
+  @Test func aSegmentWithoutAHeaderIsALoss() throws {
+    let log = try wounded(.lostManifest)
+    try loseManifests(log.disk)
+    try log.segment.flip(at: 40)
+    #expect(try repair(log.disk).losses == [Loss(first: 8)])
+    let first = try #require(try log.disk.list().first { SegmentName($0.name) != nil })
+    let both = try wounded(.lostManifest)
+    try loseManifests(both.disk)
+    try both.disk.flip(first.name, at: 40)
+    #expect(try repair(both.disk).losses == [Loss(1...4)])
+    #expect(try repair(both.disk, accepting: Loss(1...4)).isAccepted)
+    try expectToGoOn(both.disk, with: try entries(both.disk))
+  }
+
+  /// A segment gets its footer once another one goes on behind it: if none is there, it is lost.
+  @Test func aSealedSegmentIsNeverTheLast() throws {
+    var log = try LogFixture()
+    for i in 0..<4 { try log.segment.entry(durable: UInt32(i)) }
+    try log.roll(isSealed: true)
+    try log.segment.entry()
+    try log.disk.remove(log.segment.name)
+    try loseManifests(log.disk)
+    #expect(try repair(log.disk).losses == [Loss(first: 5)])
+  }
+
+  // MARK: What a device does not deliver
+
+  /// A sector that fails today may be read tomorrow, or on another device: it is given up by nobody.
+  @Test(arguments: [0, 1, 3])
+  func aFailedSectorIsNoLoss(_ sector: Int) throws {
+    var log = try LogFixture()
+    for i in 0..<3 { try log.segment.entry(6000, durable: UInt32(i)) }
+    try log.segment.marker()
+    let failed = log.segment.frames[1].offset / Layout.sector + sector
+    log.disk.faults = [.unreadable(file: log.segment.name, sector: failed)]
+    do {
+      _ = try repair(log.disk, accepting: Loss(first: 1))
+      Issue.record("a repair was planned around a failing device")
+    } catch let error as RecoveryError {
+      #expect(error.code == .storage)
+      #expect(error.message.contains("byte \(failed * Layout.sector)"))
+    }
+    log.disk.faults = []
+    #expect(try repair(log.disk).isNothing)
+  }
+
+  /// Without a manifest as well: a header that fails is not one that is gone.
+  @Test func aFailedHeaderIsNoLoss() throws {
+    let log = try wounded(.lostManifest)
+    try loseManifests(log.disk)
+    log.disk.faults = [.unreadable(file: log.segment.name, sector: 0)]
+    do {
+      _ = try repair(log.disk, accepting: Loss(first: 1))
+      Issue.record("a repair was planned around a failing device")
+    } catch let error as RecoveryError {
+      #expect(error.code == .storage)
+    }
+  }
+
+  // MARK: A lost vote
+
+  /// It is no entry, and opening goes on without it: the plan says so, and what is to be done first.
+  @Test func aLostVoteIsExplained() throws {
+    let log = try wounded(.lostManifest)
+    for name in VoteFile.names { try log.disk.flip(name, at: 30) }
+    let plan = try repair(log.disk)
+    #expect(plan.losses.isEmpty && plan.isAccepted && !plan.steps.isEmpty)
+    #expect(plan.notes.count == 1 && plan.notes[0].contains("vote-0 or vote-1"))
+    // And with the manifest gone as well, which nobody can hold the votes against.
+    let both = try wounded(.lostManifest)
+    try loseManifests(both.disk)
+    for name in VoteFile.names { try both.disk.flip(name, at: 30) }
+    #expect(try repair(both.disk).notes.contains { $0.contains("vote-0 or vote-1") })
   }
 
   // MARK: A lost manifest

@@ -7,12 +7,8 @@ import Testing
 
 #if canImport(Darwin)
   import Darwin
-
-  private let openFiles = RLIMIT_NOFILE
 #else
   import Glibc
-
-  private let openFiles = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
 #endif
 
 @Suite struct POSIXDirectoryTests {
@@ -37,28 +33,6 @@ import Testing
     }
   #endif
 
-  /// The same on any file system: with descriptors for one more file there is none for the directory
-  /// above, and that is an error. In a process of its own, for the limit's sake.
-  @Test func aParentThatCannotBeOpenedIsAnError() async {
-    await #expect(processExitsWith: .success) {
-      let directory = TemporaryDirectory()
-      let path = "\(directory.path)/log"
-      #expect(unsafe mkdir(path, 0o755) == 0)
-      // The lowest number that is free: the directory gets it, and nothing else gets any.
-      let free = unsafe open("/dev/null", O_RDONLY)
-      #expect(free >= 0 && close(free) == 0)
-      let old = limitOpenFiles(to: free + 1)
-      let error = #expect(throws: StorageError.self) {
-        try POSIXDirectory(path: path, create: true)
-      }
-      #expect(error == StorageError(.open, path: "\(path)/..", errno: .tooManyOpenFiles))
-      #expect(throws: Never.self) { try POSIXDirectory(path: path) }
-      // Or the temporary directory could not be removed.
-      _ = limitOpenFiles(to: old)
-      withExtendedLifetime(directory) {}
-    }
-  }
-
   @Test func missingParentsAreMade() throws {
     let directory = TemporaryDirectory()
     let path = "\(directory.path)/a/b/log"
@@ -67,14 +41,4 @@ import Testing
     let again = try POSIXDirectory(path: path, create: true)
     #expect(throws: Never.self) { try again.sync("quarantine") }
   }
-}
-
-/// No descriptor of this process is `number` or higher from now on; returns the limit that was.
-private func limitOpenFiles(to number: Int32) -> Int32 {
-  var limit = rlimit()
-  #expect(unsafe getrlimit(openFiles, &limit) == 0)
-  let old = limit.rlim_cur
-  limit.rlim_cur = rlim_t(number)
-  #expect(unsafe setrlimit(openFiles, &limit) == 0)
-  return Int32(clamping: old)
 }

@@ -113,7 +113,7 @@ private struct DiffReport {
       try output.line(json)
     } else {
       try output.line(
-        "\(EntryRange.words(range)): damaged or not there in \(logs.joined(separator: " and "))")
+        "\(Words.entries(range)): damaged or not there in \(logs.joined(separator: " and "))")
     }
   }
 

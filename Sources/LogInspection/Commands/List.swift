@@ -181,7 +181,7 @@ private struct FileTable {
 
   private static func words(_ segment: SegmentSummary) -> String {
     let batches = segment.batches.map { ", " + Wording.count($0, "batch", "batches") } ?? ""
-    let entries = EntryRange.words(segment.firstIndex, segment.lastIndex)
+    let entries = Words.entries(segment.firstIndex, segment.lastIndex)
     return "\(segment.fileBytes.map(Wording.bytes) ?? "no file"), \(segment.state.rawValue), "
       + entries + batches
   }

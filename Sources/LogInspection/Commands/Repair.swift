@@ -15,7 +15,8 @@ struct Repair: InspectCommand {
     discussion: """
       Without --apply nothing is changed. With it the lock is taken, everything that is about to \
       change is saved in quarantine/, and the log is checked again at the end. Where entries have \
-      to be given up their range must be named with --accept-loss.
+      to be given up their range must be named with --accept-loss. A loss of which nobody knows the \
+      end is named without one, as 401-: neither 401 nor 401-500 accepts it.
       """)
 
   @OptionGroup var subject: SubjectOptions
@@ -23,8 +24,8 @@ struct Repair: InspectCommand {
   @Flag(help: "Carry the plan out.")
   var apply = false
 
-  @Option(help: "Entries that may be given up: FIRST-LAST.")
-  var acceptLoss: IndexRange?
+  @Option(help: "Entries that may be given up: FIRST-LAST, or FIRST- for all from there on.")
+  var acceptLoss: AcceptedLoss?
 
   @Option(help: "The side of the damage that goes on as the log: before or after.")
   var keep = Side.before
@@ -53,7 +54,8 @@ struct Repair: InspectCommand {
     guard plan.isAccepted else { throw Self.refusal(plan, path: subject.path) }
     if plan.isNothing { return .clean }
     try carryOut(plan, in: look.directory)
-    return try check(look.directory, to: &output)
+    let isVoteLost = Diagnosis(evidence).findings.contains { $0.verdict == .voteLost }
+    return try check(look.directory, isVoteLost: isVoteLost, to: &output)
   }
 
   private static let format = "walinspect.repair/1"
@@ -69,7 +71,7 @@ struct Repair: InspectCommand {
   ) throws -> RepairPlan {
     var generator = SystemRandomNumberGenerator()
     return try RepairPlan.make(
-      for: diagnosis, in: directory, accepting: acceptLoss?.indices, keep: keep.kept,
+      for: diagnosis, in: directory, accepting: acceptLoss?.loss, keep: keep.kept,
       using: &generator)
   }
 
@@ -91,15 +93,14 @@ struct Repair: InspectCommand {
     }
   }
 
-  /// The ranges as the option wants them: one that covers them all.
+  /// The losses, and the option that accepts them: one range that covers them all.
   private static func refusal(_ plan: RepairPlan, path: String) -> Failure {
-    let ranges = plan.losses.map { Wording.indices($0.lowerBound, $0.upperBound) }
-    let first = plan.losses.map(\.lowerBound).min() ?? 1
-    let last = plan.losses.map(\.upperBound).max() ?? 1
+    let losses = plan.losses.map(\.description).joined(separator: ", ")
+    let range = Loss.spanning(plan.losses)?.range ?? ""
     return Failure(
       .damaged,
-      "\(path): nothing was changed: entries \(ranges.joined(separator: ", ")) would be given up; "
-        + "`walinspect salvage` saves what is readable, --accept-loss \(first)-\(last) accepts")
+      "\(path): nothing was changed: \(losses) would be given up; `walinspect salvage` saves what is "
+        + "readable, --accept-loss \(range) accepts")
   }
 
   // MARK: Showing
@@ -115,18 +116,29 @@ struct Repair: InspectCommand {
     }
     for reason in plan.reasons { try output.line("because " + Wording.escaped(reason)) }
     for loss in plan.losses {
-      let entries = Wording.indices(loss.lowerBound, loss.upperBound)
-      try output.line(Terminal.output.paint("gives up entries \(entries)", .bad))
+      try output.line(Terminal.output.paint("gives up \(loss)", .bad))
+    }
+    for note in plan.notes { try output.line("note: " + Wording.escaped(note)) }
+    if !plan.choices.isEmpty {
+      let choices = plan.choices.map {
+        "--keep \($0.keep.rawValue) gives up \(Self.words($0.losses))"
+      }
+      try output.line("there is a side to choose: " + choices.joined(separator: "; "))
     }
     for (i, step) in plan.steps.enumerated() {
       try output.line("\(i + 1)".leading(4) + ". " + Wording.escaped(step.words))
     }
     if !plan.isAccepted {
+      let range = Loss.spanning(plan.losses)?.range ?? ""
       try output.line(
-        "no step is taken before this loss is accepted by name, with --accept-loss FIRST-LAST")
+        "no step is taken before this loss is accepted by name, with --accept-loss \(range)")
     } else if !apply {
       try output.line("nothing was changed; --apply carries this out")
     }
+  }
+
+  private static func words(_ losses: [Loss]) -> String {
+    losses.isEmpty ? "nothing" : losses.map(\.description).joined(separator: ", ")
   }
 
   private func json(_ plan: RepairPlan) -> JSONWriter {
@@ -137,15 +149,23 @@ struct Repair: InspectCommand {
     json.field("isAccepted", plan.isAccepted)
     json.field("isApplied", apply && plan.isAccepted)
     json.strings("reasons", plan.reasons)
-    json.objects("losses", plan.losses) { json, loss in
-      json.field("firstIndex", loss.lowerBound)
-      json.field("lastIndex", loss.upperBound)
+    json.strings("notes", plan.notes)
+    json.objects("losses", plan.losses) { Self.write($1, to: &$0) }
+    json.objects("choices", plan.choices) { json, choice in
+      json.field("keep", choice.keep.rawValue)
+      json.objects("losses", choice.losses) { Self.write($1, to: &$0) }
     }
     json.objects("steps", plan.steps) { json, step in
       json.field("step", step.verb)
       json.field("words", step.words)
     }
     return json
+  }
+
+  /// - Note: a loss without a known end has a null for its last index.
+  private static func write(_ loss: Loss, to json: inout JSONWriter) {
+    json.field("firstIndex", loss.first)
+    json.field("lastIndex", loss.last)
   }
 
   // MARK: Acting
@@ -168,7 +188,7 @@ struct Repair: InspectCommand {
 
   /// Looks once more, and says what a log it is now.
   private func check(
-    _ directory: any StorageDirectory, to output: inout Output
+    _ directory: any StorageDirectory, isVoteLost: Bool, to output: inout Output
   ) throws -> ExitStatus {
     let diagnosis = Diagnosis(try gather(directory))
     let status = ExitStatus(diagnosis.severity)
@@ -184,8 +204,34 @@ struct Repair: InspectCommand {
       for finding in diagnosis.findings { try output.line(Wording.escaped("\(finding)")) }
       try output.line("repaired; the log is \(status.word) now")
     }
+    if isVoteLost { try tellVote(diagnosis, to: &output) }
     // What opening mends by itself needs no second repair.
     return diagnosis.severity <= .mended ? .clean : status
+  }
+
+  /// Opening goes on without the vote, and so does the repaired log.
+  private func tellVote(_ diagnosis: Diagnosis, to output: inout Output) throws {
+    let isStillLost = diagnosis.findings.contains { $0.verdict == .voteLost }
+    guard !subject.json, !isStillLost else { return }
+    let votes = diagnosis.evidence.votes.compactMap(\.file)
+    guard let vote = votes.max(by: { $0.generation < $1.generation }) else { return }
+    try output.line(
+      "the lost vote is not brought back: the log goes on in term \(vote.state.term), without one")
+  }
+}
+
+/// A `Loss` on the command line: FIRST-LAST, FIRST alone for one entry, or FIRST- without an end.
+struct AcceptedLoss: ExpressibleByArgument {
+  var loss: Loss
+
+  init?(argument: String) {
+    if argument.hasSuffix("-") {
+      guard let first = LogIndex(argument.dropLast()), first >= 1 else { return nil }
+      loss = Loss(first: first)
+    } else {
+      guard let range = IndexRange(argument: argument) else { return nil }
+      loss = Loss(range.indices)
+    }
   }
 }
 

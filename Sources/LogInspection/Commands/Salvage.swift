@@ -22,8 +22,9 @@ struct Salvage: InspectCommand {
     abstract: "Writes every readable entry to a file, past damage, and says what is missing.",
     discussion: """
       Payloads are written one a line as they are, or as JSON with --json. Gaps are told on \
-      standard error. Without a manifest the segments are read in the order of their headers. Exit \
-      status: 0 nothing is missing; 2 there are gaps.
+      standard error. Of a damaged batch every entry is written that is whole by its own checksum, \
+      unless the batch is compressed. Without a manifest the segments are read in the order of their \
+      headers. Exit status: 0 nothing is missing; 2 there are gaps.
       """)
 
   @OptionGroup var subject: SubjectOptions
@@ -59,20 +60,72 @@ struct Salvage: InspectCommand {
     let view = try inspection.view()
     let progress = ProgressLine("salvaging")
     let count = Int(clamping: view.lastIndex &- view.firstIndex)
+    var damaged = DamagedBatches(inspection)
     var sum = Sum()
+    var next = view.firstIndex
     try view.replay(
       onDamage: { damage in
-        sum.gaps += 1
         progress.clear()
         Output.complain(damage.message)
       },
       into: { entries in
+        let (first, last) = (entries.first!.index, entries.last!.index)
+        if first > next {
+          progress.clear()
+          try fill(next, first - 1, from: &damaged, &sum, to: &output)
+        }
         for entry in entries { try print(entry, to: &output) }
         sum.entries += UInt64(entries.count)
-        progress.show(Int(clamping: entries.last!.index - view.firstIndex), of: count)
+        next = last + 1
+        progress.show(Int(clamping: last - view.firstIndex), of: count)
         return true
       })
+    progress.clear()
+    let tail = Self.tail(inspection, behind: max(view.lastIndex + 1, next))
+    if let tail, tail.isOpenEnded {
+      try fill(next, nil, from: &damaged, &sum, to: &output)
+      return sum
+    }
+    if next <= view.lastIndex {
+      try fill(next, view.lastIndex, from: &damaged, &sum, to: &output)
+    }
+    if let tail { try fill(tail.first, tail.last, from: &damaged, &sum, to: &output) }
     return sum
+  }
+
+  /// What lay behind the last entry that the log has: damage of which nobody knows the end, or an
+  /// ambiguous tail that opening cuts.
+  private static func tail(_ inspection: Inspection, behind index: LogIndex) -> Loss? {
+    guard let name = inspection.segments.last?.record.fileName else { return nil }
+    for finding in inspection.diagnosis.findings where finding.file == name {
+      guard let first = finding.firstIndex else { continue }
+      let isOpen = finding.lastIndex == nil && finding.verdict.refusesOpening
+      guard isOpen || finding.verdict == .ambiguousTail else { continue }
+      if !isOpen { Output.complain("\(finding): \(finding.verdict.action)") }
+      if let last = finding.lastIndex, last < max(first, index) { continue }
+      return Loss(first: max(first, index), last: finding.lastIndex)
+    }
+    return nil
+  }
+
+  /// Writes what is left of the entries from `first` to `last`, and names those that are missing;
+  /// nil where nobody knows the last one.
+  private func fill(
+    _ first: LogIndex, _ last: LogIndex?, from damaged: inout DamagedBatches, _ sum: inout Sum,
+    to output: inout Output
+  ) throws {
+    var missing: [Loss] = []
+    var next = first
+    for entry in try damaged.entries(in: first...(last ?? .max)) {
+      if entry.index > next { missing.append(Loss(next...entry.index - 1)) }
+      try print(entry, to: &output)
+      sum.entries += 1
+      next = entry.index + 1
+    }
+    if last.map({ next <= $0 }) ?? true { missing.append(Loss(first: next, last: last)) }
+    sum.gaps += missing.count
+    guard !missing.isEmpty else { return }
+    Output.complain("missing: " + missing.map(\.description).joined(separator: ", "))
   }
 
   private func print(_ entry: Entry, to output: inout Output) throws {

@@ -28,7 +28,7 @@ struct Terms: InspectCommand {
     }
     let last = segments.last?.lastIndex ?? 0
     for gap in TermSpan.gaps(in: spans, from: inspection.manifest?.firstIndex ?? 1, to: last) {
-      Output.complain("damage hides the term of \(EntryRange.words(gap))")
+      Output.complain("damage hides the term of \(Words.entries(gap))")
     }
     return .clean
   }

@@ -67,6 +67,35 @@ struct SegmentReader {
     }
   }
 
+  /// The entries in `range` of a batch whose payload is damaged: those that their own checksum in
+  /// the table vouches for. None where the table, or its header, is damaged as well.
+  ///
+  /// A batch that is stored raw loses no more than the entries that rotted. A compressed one is a
+  /// single block: it decompresses as a whole or not at all, so nothing of it is left.
+  mutating func intactEntries(
+    of frame: Frame, at offset: Int, in range: ClosedRange<LogIndex>
+  ) throws(StorageError) -> [Entry] {
+    let bytes = try bytes(offset..<offset + Layout.frame + frame.bodyBytes)
+    guard let batch = try? Batch(bytes[min(Layout.frame, bytes.count)..<bytes.count]),
+      batch.header.checksum == frame.bodyChecksum, batch.header.group == header.group,
+      batch.header.codec == .none, let rows = try? batch.rows()
+    else { return [] }
+    var entries: [Entry] = []
+    var start = 0
+    for (i, row) in rows.enumerated() {
+      let index = batch.header.firstIndex + LogIndex(i)
+      let payload = batch.storedPayload[start..<start + row.length]
+      start += row.length
+      guard range.contains(index), i >= frame.skip,
+        CRC32C.checksum(payload.span) == row.checksum
+      else { continue }
+      entries.append(
+        Entry(
+          index: index, term: row.term, kind: row.kind, payload: payload, checksum: row.checksum))
+    }
+    return entries
+  }
+
   /// What follows a frame.
   enum Body {
     case none

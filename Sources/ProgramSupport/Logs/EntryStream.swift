@@ -56,7 +56,7 @@ package struct EntryStream {
       into: { entries in
         let first = entries[0].index
         if first > next, first > from {
-          let gone = EntryRange.words(max(next, from), first - 1)
+          let gone = Words.entries(max(next, from), first - 1)
           tell("compacted away before it was read: \(gone)")
         }
         next = entries.last!.index + 1

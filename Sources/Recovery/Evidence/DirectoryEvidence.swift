@@ -236,9 +236,8 @@ extension DirectoryEvidence {
     let isEmpty = scan.end.ordinal == 0 && scan.breaks.allSatisfy { $0.shape == .zeros }
     let last = segments.last?.scan
     let content: UnknownFile
-    let batches = scan.readableBatches.count
-    var detail =
-      "a segment of \(batches == 1 ? "1 batch" : "\(batches) batches"), not in the manifest"
+    let batches = Words.count(scan.readableBatches.count, "batch", "batches")
+    var detail = "a segment of \(batches), not in the manifest"
     if let error = scan.unsupported {
       content = .newer
       detail = error.message

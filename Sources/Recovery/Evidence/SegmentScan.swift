@@ -45,12 +45,20 @@ public struct SegmentBreak: Hashable, Sendable {
   public var later: LaterFrames
   /// The first index that is not readable because of this.
   public var firstIndex: LogIndex
-  /// The last such index, if a table or a later batch tells; nil when nobody can know.
+  /// The last such index, if the batch's own header or a later batch tells; nil when nobody can know.
   public var lastIndex: LogIndex?
   /// Where the next valid frame begins, if there is one.
   public var resumesAt: Int?
   /// What exactly disagreed, for people.
   public var detail: String
+
+  /// The last index that is not readable because of this, in a segment that was durable up to the
+  /// frame with the ordinal `mark`; nil when nobody can know, because frames that followed are gone
+  /// as well.
+  func lastIndex(durableThrough mark: UInt32) -> LogIndex? {
+    let isLast = resumesAt == nil
+    return isLast && (shape == .fileEnds || ordinal < mark) ? nil : lastIndex
+  }
 }
 
 /// Where a frame ends, for cutting there.
@@ -93,6 +101,8 @@ public struct SegmentScan: Sendable {
   public internal(set) var unsupported: FormatError?
   /// Offsets of frames whose padding is not what it should be: harmless, but worth a word.
   public internal(set) var paddingDamage: [Int] = []
+  /// Sectors that the device would not deliver, as byte ranges.
+  public internal(set) var unreadable: [Range<Int>] = []
   /// CRC32C of the file up to `end`, if the chain is unbroken up to there.
   public internal(set) var digest: UInt32
   var marks: [FrameMark] = []
@@ -148,11 +158,11 @@ public struct SegmentScan: Sendable {
   }
 
   /// True when each batch that can be read here lies in one of `others` as well, body for body and
-  /// as far as it is the log's.
-  func isHeld(by others: [SegmentScan]) -> Bool {
+  /// as far as it is the log's; `behindBreaks` counts what lies behind a break there, too.
+  func isHeld(by others: [SegmentScan], behindBreaks: Bool = false) -> Bool {
     var held: [UInt32: [BatchLocation]] = [:]
     for other in others {
-      for batch in other.batches {
+      for batch in behindBreaks ? other.readableBatches : other.batches {
         if let body = other.bodyChecksum(of: batch) { held[body, default: []].append(batch) }
       }
     }

@@ -58,6 +58,7 @@ struct SegmentScanner {
   }
 
   mutating func run() throws(StorageError) {
+    defer { scan.unreadable = window.unreadable }
     // At the end of the file too: that it ends there may be the finding.
     while offset < limit || limit == window.size {
       switch try examine(offset) {
@@ -88,7 +89,7 @@ struct SegmentScanner {
       if error.code == .unsupported {
         return .unsupported(FormatError(.unsupported, error.message, at: offset))
       }
-      return try .broken(missingFrame(page), nil, nil, error.message)
+      return try .broken(missingFrame(page), nil, unframedBody(page), error.message)
     }
     if let wrong = disorder(frame) { return .broken(.outOfOrder, frame, nil, wrong) }
     if !frame.kind.isKnown && !frame.kind.isIgnorable {
@@ -136,6 +137,15 @@ struct SegmentScanner {
     var reader = ByteReader(body.span)
     guard let checksum = try? reader.u32() else { return false }
     return checksum == frame.bodyChecksum
+  }
+
+  /// The header of a body behind a frame that is not valid, if it is one of this log.
+  private func unframedBody(_ page: Bytes) -> BatchHeader? {
+    guard page.count > Layout.frame else { return nil }
+    let body = page[Layout.frame..<page.count]
+    guard let header = try? BatchHeader(decoding: body.span), header.group == scan.header.group
+    else { return nil }
+    return header
   }
 
   private mutating func missingFrame(_ page: Bytes) throws(StorageError) -> BreakShape {
@@ -309,11 +319,45 @@ struct SegmentScanner {
     let ordinal = expectedOrdinal
     if frame != nil, shape != .outOfOrder { expectedOrdinal += 1 }
     if witnesses == nil { witnesses = try gatherWitnesses(from: next) }
-    guard let later = witnesses?.first(from: next, above: ordinal) else { return false }
+    let later = witnesses?.first(from: next, above: ordinal)
+    if frame == nil, let body, let first = try firstIndex(of: body, before: later) {
+      unresolved.removeLast()
+      if first < nextIndex { truncateBehindBreak(after: first - 1) }
+      resolve(before: first)
+      found.firstIndex = first
+      found.lastIndex = body.lastIndex
+      nextIndex = body.lastIndex + 1
+      expectedOrdinal += 1
+    }
+    guard let later else { return false }
     found.resumesAt = later.offset
     found.later = later.durableOrdinal >= ordinal ? .vouching : .notVouching
     offset = later.offset
     return true
+  }
+
+  /// The first index that was lost with a frame that is not valid, if the body behind it tells.
+  ///
+  /// Nothing chains such a body to the log, and a page that a device put elsewhere brings a sound one
+  /// along. So it counts only if its entries go on where the log ends, or take the place of some that
+  /// this segment holds, and if nothing but the next frame, or no byte at all, follows behind it. And
+  /// it counts for reports alone: nothing is read from it, and opening cuts nothing for its sake. What
+  /// it can do is to make more entries count as lost, which whoever gives them up has to name.
+  private mutating func firstIndex(
+    of body: BatchHeader, before later: FrameWitnesses.Found?
+  ) throws(StorageError) -> LogIndex? {
+    // The first batch of a copy may begin before the copy does.
+    let isFirst = expectedOrdinal == 1
+    let first = isFirst ? max(body.firstIndex, scan.header.firstIndex) : body.firstIndex
+    guard first >= scan.header.firstIndex, first <= body.lastIndex else { return nil }
+    // Where other frames are gone before this one, nobody knows where the log ends.
+    guard first <= nextIndex || unresolved.count > 1 else { return nil }
+    let end = offset + Layout.pages(Layout.frame + body.bodyBytes)
+    if let later {
+      return later.offset == end && later.ordinal == expectedOrdinal + 1 ? first : nil
+    }
+    if end >= limit { return first }
+    return try window.isZero(from: end) ? first : nil
   }
 
   /// Looks once at every page from `start` on for a frame of this segment, or one that only a newer

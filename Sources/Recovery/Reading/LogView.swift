@@ -17,8 +17,10 @@ public struct LogView: Sendable {
     var last: LogIndex
     /// Known from a scan; otherwise the footer says it.
     var batches: [BatchLocation]?
-    /// True when entries behind `last` are damaged, and nobody knows how many.
+    /// True when entries behind `last` are damaged or gone, and nobody knows how many.
     var endsInDamage = false
+    /// True when there is no file.
+    var isMissing = false
   }
 
   public let state: ManifestState
@@ -43,7 +45,10 @@ public struct LogView: Sendable {
       let record = segment.record
       let scan = segment.scan
       var batches = scan.map(\.batches)
-      var endsInDamage = false
+      // What is reported without an end has none here either.
+      let endsInDamage = diagnosis.refusals.contains {
+        $0.file == record.fileName && $0.firstIndex != nil && $0.lastIndex == nil
+      }
       var last = record.end?.index ?? scan?.end.index ?? record.previousIndex
       if let scan, !scan.breaks.isEmpty,
         diagnosis.refusals.contains(where: { $0.file == record.fileName })
@@ -56,12 +61,11 @@ public struct LogView: Sendable {
           scan.batchesBehindBreak.last?.lastIndex ?? 0, known.compactMap(\.lastIndex).max() ?? 0)
         let chained = min(last, scan.truncatedBehindBreak ?? .max)
         last = record.end?.index ?? max(chained, behind)
-        endsInDamage = known.contains { $0.lastIndex == nil } && record.end == nil
       }
       parts.append(
         Part(
           record: record, header: record.header(group: state.group), last: last, batches: batches,
-          endsInDamage: endsInDamage))
+          endsInDamage: endsInDamage, isMissing: segment.fileBytes == nil))
     }
     self.parts = parts
     active = diagnosis.evidence.segments.last?.scan
@@ -92,8 +96,7 @@ public struct LogView: Sendable {
       } catch let error as StorageError {
         let damage = RecoveryError(
           error.isNotFound ? .lost : .storage,
-          EntryRange.words(max(next, part.record.firstIndex), part.last)
-            + " cannot be read: \(error)",
+          "\(Words.entries(max(next, part.record.firstIndex), part.last)) cannot be read: \(error)",
           storageError: error)
         guard let onDamage else { throw damage }
         onDamage(damage)
@@ -118,6 +121,8 @@ public struct LogView: Sendable {
         }
         guard try visit(entries) else { return }
       }
+      // Damage without an end is one, from its first entry on.
+      if part.endsInDamage, to > lastIndex { return try report(next, nil, part, onDamage) }
       if next <= min(end, part.last) { try report(next, min(end, part.last), part, onDamage) }
       next = max(next, min(end, part.last) + 1)
     }
@@ -147,9 +152,11 @@ public struct LogView: Sendable {
   private func report(
     _ first: LogIndex, _ last: LogIndex?, _ part: Part, _ onDamage: ((RecoveryError) -> Void)?
   ) throws(RecoveryError) {
+    let verb = first == last ? "is" : "are"
+    let what = part.isMissing ? "lost with the file" : "damaged"
     let damage = RecoveryError(
-      .damaged,
-      "\(part.record.fileName): \(EntryRange.words(first, last)) cannot be read: damaged")
+      part.isMissing ? .lost : .damaged,
+      "\(part.record.fileName): \(Words.entries(first, last)) \(verb) \(what)")
     guard let onDamage else { throw damage }
     onDamage(damage)
   }
@@ -201,7 +208,7 @@ package struct BatchReader {
       guard entries.count == Int(range.upperBound - range.lowerBound) + 1 else {
         throw FormatError(
           .inconsistent,
-          "the batch holds \(EntryRange.words(batch.header.indices))")
+          "the batch holds \(Words.entries(batch.header.indices))")
       }
       return entries
     } catch let error as StorageError {
@@ -209,7 +216,7 @@ package struct BatchReader {
     } catch {
       throw RecoveryError(
         .damaged,
-        "\(path) at byte \(location.offset): \(EntryRange.words(range)) cannot be read: \(error)")
+        "\(path) at byte \(location.offset): \(Words.entries(range)) cannot be read: \(error)")
     }
   }
 
@@ -237,8 +244,8 @@ package struct BatchReader {
     guard first <= location.firstIndex, batch.header.lastIndex >= location.lastIndex else {
       throw FormatError(
         .inconsistent,
-        "the batch holds \(EntryRange.words(first, batch.header.lastIndex)), not "
-          + EntryRange.words(location.firstIndex, location.lastIndex))
+        "the batch holds \(Words.entries(first, batch.header.lastIndex)), not "
+          + "\(Words.entries(location.firstIndex, location.lastIndex))")
     }
     return batch
   }

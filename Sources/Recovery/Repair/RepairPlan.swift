@@ -6,7 +6,7 @@
 // opens: ended segments first, and one to go on in behind them.
 
 import ByteBuffers
-public import LogFormat
+import LogFormat
 public import StorageIO
 
 public struct RepairPlan: Sendable {
@@ -22,10 +22,20 @@ public struct RepairPlan: Sendable {
   public let steps: [DiskStep]
   /// Why, a line each.
   public let reasons: [String]
+  /// What else there is to know before it is carried out, a line each.
+  public let notes: [String]
   /// Entries that will be gone.
-  public let losses: [ClosedRange<LogIndex>]
+  public let losses: [Loss]
+  /// What each side of the damage would cost; empty where there is no side to choose.
+  public let choices: [Choice]
   /// True when `losses` were named by the caller, or there are none.
   public let isAccepted: Bool
+
+  /// A side of the damage to keep, and what that gives up.
+  public struct Choice: Hashable, Sendable {
+    public let keep: Keep
+    public let losses: [Loss]
+  }
 
   /// True when there is nothing to repair.
   public var isNothing: Bool { steps.isEmpty && isAccepted }
@@ -35,43 +45,72 @@ extension RepairPlan {
   /// Plans the repair of a directory.
   ///
   /// - Parameters:
-  ///   - accepting: the entries that may be lost; the plan has no steps unless this covers them.
+  ///   - accepting: the entries that may be lost; the plan has no steps unless this covers them. A
+  ///     loss without an end is covered only by one that has none either.
   ///   - keep: which side of damage goes on.
-  /// - Throws: `RecoveryError` for what no repair here can mend.
+  ///   - options: the sizes of what is made anew.
+  /// - Throws: `RecoveryError` for what no repair here can mend; with the code `storage` where the
+  ///   device did not deliver what the repair would give up.
   public static func make(
     for diagnosis: Diagnosis, in directory: any StorageDirectory,
-    accepting: ClosedRange<LogIndex>?, keep: Keep, using generator: inout some RandomNumberGenerator
+    accepting: Loss?, keep: Keep, options: OpeningOptions = OpeningOptions(),
+    using generator: inout some RandomNumberGenerator
   ) throws(RecoveryError) -> RepairPlan {
     let path = diagnosis.evidence.path
     if diagnosis.isUnborn { throw RecoveryError(.noLog, "\(path) holds no log") }
     let refused = diagnosis.findings.filter { $0.verdict.severity == .refused }
     if !refused.isEmpty { throw RecoveryError(refusing: refused, path: path) }
     if diagnosis.findings.isEmpty {
-      return RepairPlan(steps: [], reasons: [], losses: [], isAccepted: true)
+      return RepairPlan(
+        steps: [], reasons: [], notes: [], losses: [], choices: [], isAccepted: true)
     }
     try diagnosis.evidence.requireWritable()
+    for segment in diagnosis.evidence.segments {
+      try segment.scan?.requireDelivered(segment.record.fileName, path: path)
+    }
     if diagnosis.refusals.isEmpty {
-      return try mending(diagnosis, in: directory, using: &generator)
+      return try mending(diagnosis, in: directory, options, using: &generator)
     }
-    var planner = RepairPlanner(diagnosis, directory)
+    var planner = RepairPlanner(diagnosis, directory, options)
     try planner.plan(keep, using: &generator)
-    let isAccepted = planner.losses.allSatisfy { loss in
-      accepting.map { $0.lowerBound <= loss.lowerBound && $0.upperBound >= loss.upperBound }
-        ?? false
+    let isAccepted = planner.losses.allSatisfy { accepting?.covers($0) ?? false }
+    let steps = isAccepted ? try planner.allSteps() : []
+    let left = diagnosis.findings.filter {
+      !$0.verdict.refusesOpening && $0.verdict.severity >= .damaged
     }
+    let notes =
+      planner.notes + left.map { "left to the next opening: \($0): \($0.verdict.action)" }
+      + voteNotes(diagnosis)
     return RepairPlan(
-      steps: isAccepted ? try planner.allSteps() : [], reasons: planner.reasons,
-      losses: planner.losses, isAccepted: isAccepted)
+      steps: steps, reasons: planner.reasons, notes: notes, losses: planner.losses,
+      choices: planner.choices, isAccepted: isAccepted)
+  }
+
+  /// What to do about a lost vote, which no entry depends on and no step here brings back.
+  private static func voteNotes(_ diagnosis: Diagnosis) -> [String] {
+    let evidence = diagnosis.evidence
+    // Without a manifest the vote files are not judged, and the next opening will have to.
+    let isLost =
+      evidence.manifest == nil
+      ? evidence.votes.allSatisfy { $0.file == nil }
+      : diagnosis.findings.contains { $0.verdict == .voteLost }
+    guard isLost else { return [] }
+    return [
+      "no entry is concerned by the lost vote; the term and vote that were saved last cannot be "
+        + "read. If a copy of \(VoteFile.names[0]) or \(VoteFile.names[1]) exists, put it back "
+        + "before anything else. Else the log goes on in a term above every one that can still be "
+        + "read, without a vote: opening it does the same as a repair"
+    ]
   }
 
   /// What opening would do by itself, behind copies of everything that it changes.
   private static func mending(
-    _ diagnosis: Diagnosis, in directory: any StorageDirectory,
+    _ diagnosis: Diagnosis, in directory: any StorageDirectory, _ options: OpeningOptions,
     using generator: inout some RandomNumberGenerator
   ) throws(RecoveryError) -> RepairPlan {
     let evidence = diagnosis.evidence
     let plan = try OpeningPlan.make(
-      for: diagnosis, in: directory, options: OpeningOptions(), using: &generator)
+      for: diagnosis, in: directory, options: options, using: &generator)
     // Space that was prepared holds nothing, and neither does a file that did not get finished.
     let blank = Set(
       evidence.unknown.filter { $0.content == .unfinished || $0.content == .empty }
@@ -82,8 +121,19 @@ extension RepairPlan {
       names, before: (evidence.manifest?.number ?? 0) + 1, in: directory)
     return RepairPlan(
       steps: saving + plan.steps,
-      reasons: diagnosis.findings.map { "\($0): \($0.verdict.action)" }, losses: [],
-      isAccepted: true)
+      reasons: diagnosis.findings.map { "\($0): \($0.verdict.action)" },
+      notes: voteNotes(diagnosis), losses: [], choices: [], isAccepted: true)
+  }
+
+  /// What is said where the device failed: nothing is given up that may still be there.
+  fileprivate static func undelivered(
+    _ sector: Range<Int>, of name: String, path: String, _ what: String
+  ) -> RecoveryError {
+    RecoveryError(
+      .storage,
+      "\(path)/\(name): the device did not deliver the \(sector.count) bytes at byte "
+        + "\(sector.lowerBound): \(what) may still be there, and nothing is given up for that; copy "
+        + "the directory to a device that works, and repair the copy")
   }
 
   /// Copies files into quarantine/, and makes the copies and their names durable.
@@ -114,11 +164,15 @@ extension DiskStep {
 
 private struct RepairPlanner {
   private(set) var reasons: [String] = []
-  private(set) var losses: [ClosedRange<LogIndex>] = []
+  private(set) var notes: [String] = []
+  private(set) var losses: [Loss] = []
+  /// What each side would cost, if there is one to choose.
+  private(set) var choices: [RepairPlan.Choice] = []
 
   private let diagnosis: Diagnosis
   private let evidence: DirectoryEvidence
   private let directory: any StorageDirectory
+  private let options: OpeningOptions
   /// True when the manifest is not to be believed, or there is none.
   private let isRebuilt: Bool
   private var state = ManifestState(group: UID(high: 0, low: 0), incarnation: UID(high: 0, low: 0))
@@ -131,8 +185,11 @@ private struct RepairPlanner {
   /// Files that leave the log, moved aside once the manifest does not name them.
   private var leaving: [String] = []
 
-  init(_ diagnosis: Diagnosis, _ directory: any StorageDirectory) {
+  init(
+    _ diagnosis: Diagnosis, _ directory: any StorageDirectory, _ options: OpeningOptions
+  ) {
     self.diagnosis = diagnosis
+    self.options = options
     self.directory = directory
     evidence = diagnosis.evidence
     isRebuilt = diagnosis.refusals.contains {
@@ -154,7 +211,9 @@ private struct RepairPlanner {
     try identify(using: &generator)
     let chain = try layOut()
     reasons += chain.reasons
-    guard let first = chain.links.first else {
+    guard let first = chain.links.first,
+      !manifests.isEmpty || chain.links.contains(where: { $0.scan != nil })
+    else {
       throw RecoveryError(
         .lost, "\(evidence.path) holds no readable segment: there is nothing to rebuild from")
     }
@@ -163,6 +222,11 @@ private struct RepairPlanner {
     let begin = isRebuilt ? compacted ?? first.firstIndex : state.firstIndex
     let kept = chain.select(keep, from: begin, isCompacted: compacted != nil)
     losses = kept.losses
+    let choices = RepairPlan.Keep.allCases.map { side in
+      let selection = chain.select(side, from: begin, isCompacted: compacted != nil)
+      return RepairPlan.Choice(keep: side, losses: selection.losses)
+    }
+    if Set(choices.map(\.losses)).count > 1 { self.choices = choices }
     explain(chain, kept)
     try build(chain, kept, using: &generator)
     try OpeningPlan.requireReadable(state, number: number + 1, path: evidence.path)
@@ -174,7 +238,7 @@ private struct RepairPlanner {
     let names = (ManifestHeader.names + copied).filter { isThere($0) }
     var steps = try RepairPlan.saving(names, before: number + 1, in: directory)
     steps += making
-    let (image, _) = OpeningPlan.manifestImage(state, number: number + 1, OpeningOptions())
+    let (image, _) = OpeningPlan.manifestImage(state, number: number + 1, options)
     steps += OpeningPlan.replaceManifests(image)
     for name in leaving { steps.append(.rename(name, to: try directory.quarantineName(name))) }
     if !leaving.isEmpty { steps += [.syncDirectory(quarantine), .syncDirectory(nil)] }
@@ -259,7 +323,16 @@ private struct RepairPlanner {
     var links: [ChainLink] = []
     var strays: [ChainLink] = []
     for file in evidence.unknown {
-      guard let header = file.scan?.header else { continue }
+      guard let header = file.scan?.header else {
+        // Its name says where it began, and that is all that is left of it.
+        if isRebuilt, file.content == .unreadable, let name = SegmentName(file.file.name),
+          name.sequence > known
+        {
+          try requireDelivered(file.file.name)
+          links.append(.unreadable(name, group: state.group))
+        }
+        continue
+      }
       let link = try read(ChainLink(header: header, fileName: file.file.name))
       let isNewer = header.sequence > known && header.fileName == file.file.name
       if isRebuilt {
@@ -273,6 +346,19 @@ private struct RepairPlanner {
         ($0.header.sequence, $0.firstIndex) < ($1.header.sequence, $1.firstIndex)
       }, strays
     )
+  }
+
+  /// Refuses to give up a file of which the device did not deliver the header.
+  private func requireDelivered(_ name: String) throws(RecoveryError) {
+    let header: TolerantRead
+    do throws(StorageError) {
+      header = try directory.open(name, .read).readTolerantly(Layout.segmentHeader, at: 0)
+    } catch {
+      throw RecoveryError(error)
+    }
+    if let sector = header.unreadable.first {
+      throw RepairPlan.undelivered(sector, of: name, path: evidence.path, "what it holds")
+    }
   }
 
   /// Reads footer and frames of a segment, all of them.
@@ -297,6 +383,7 @@ private struct RepairPlanner {
     } catch {
       throw RecoveryError(error)
     }
+    try link.scan?.requireDelivered(link.fileName, path: evidence.path)
     if let error = link.scan?.unsupported {
       throw RecoveryError(
         .unsupported,
@@ -311,20 +398,29 @@ private struct RepairPlanner {
       let extent =
         kept.first > kept.last
         ? "holds no entry" : "begins at entry \(kept.first) and ends at entry \(kept.last)"
+      let readable = chain.links.count { $0.scan != nil }
+      let segments = Words.count(readable, "segment", "segments")
       reasons.append(
-        "the manifest is rebuilt from \(chain.links.count) segments: the log \(extent)")
+        "the manifest is rebuilt from \(segments): the log \(extent)")
+      if manifests.isEmpty {
+        notes.append(
+          "no manifest says where the log began or ended: what lay before entry \(kept.first) was "
+            + "compacted, or is gone with its files, and so may be segments behind entry \(kept.last)"
+        )
+      }
     } else {
       for link in chain.links where link.record == nil {
         reasons.append(
-          "\(link.fileName) continues the log with entries \(link.firstIndex)-"
-            + "\(link.known.readable): it becomes part of it")
+          "\(link.fileName) continues the log with "
+            + "\(Words.entries(link.firstIndex, link.known.readable)): it becomes part of it")
       }
     }
     for loss in kept.losses {
-      let isOne = loss.lowerBound == loss.upperBound
-      let entries =
-        isOne ? "entry \(loss.lowerBound) is" : "entries \(loss.lowerBound)-\(loss.upperBound) are"
-      reasons.append("\(entries) given up: not readable, or cut off from the rest by what is not")
+      let verb = loss.first == loss.last ? "is" : "are"
+      var reason =
+        "\(loss) \(verb) given up: not readable, or cut off from the rest by what is not"
+      if loss.isOpenEnded { reason += "; nobody can know how many they are" }
+      reasons.append(reason)
     }
   }
 
@@ -406,15 +502,21 @@ private struct RepairPlanner {
     }
     let previousTerm = link.header.previousTerm
     if link.isVouched, var record = link.record, let end = record.end {
-      if end.index == last { return record }
+      // A frame may be gone that held no entry: then the file has to end before it.
+      if end.index == last, scan.breaks.isEmpty { return record }
       if record.seal != nil, scan.breaks.isEmpty {
         // The file stays sealed as it is; readers stop where the log leaves it.
         record.end = end.clamped(before: last + 1, previousTerm: previousTerm)
         return record
       }
+      if end.index == last {
+        reasons.append(
+          "\(link.fileName) ends at byte \(scan.end.offset): a frame behind that is not readable, and "
+            + "held no entry")
+      }
     }
     var record = link.record ?? SegmentRecord(header: link.header, capacity: scan.fileBytes)
-    if !link.isVouched { record.capacity = scan.fileBytes }
+    if !link.isVouched || record.seal != nil { record.capacity = scan.fileBytes }
     record.seal = nil
     record.isCut = false
     let whole = scan.end(at: scan.end.ordinal)
@@ -432,7 +534,7 @@ private struct RepairPlanner {
       record.end = scan.end(before: last + 1)
       record.isCut = true
     }
-    record.durableThrough = max(record.durableThrough, record.end?.ordinal ?? 0)
+    record.durableThrough = record.end?.ordinal ?? 0
     let holdsMore = last < scan.end.index || scan.breaks.contains { $0.shape != .zeros }
     if holdsMore { copied.append(link.fileName) }
     // Up to its end it counts as durable from here on.
@@ -475,8 +577,8 @@ private struct RepairPlanner {
     making.append(.write(record.fileName, footer, at: copy.end.offset))
     making += [.sync(record.fileName), .close(record.fileName), .syncDirectory(nil)]
     reasons.append(
-      "\(record.fileName) is made of entries \(range.lowerBound)-\(range.upperBound) of "
-        + "\(link.fileName), behind the damage in it")
+      "\(record.fileName) is made of \(Words.entries(range)) of \(link.fileName), behind the damage "
+        + "in it")
     return record
   }
 
@@ -495,18 +597,33 @@ private struct RepairPlanner {
     let header = SegmentHeader(
       purpose: .rebuilt, group: state.group, uid: UID(using: &generator), salt: generator.next(),
       sequence: lastSequence, firstIndex: firstIndex, previousTerm: previousTerm)
-    let record = SegmentRecord(header: header, capacity: 1 << 20)
+    let record = SegmentRecord(header: header, capacity: options.segmentBytes)
     make(record, header)
-    making += [.sync(record.fileName), .close(record.fileName), .syncDirectory(nil)]
+    making += [.close(record.fileName), .syncDirectory(nil)]
     state.segments.append(record)
     state.isClosed = false
   }
 
+  /// Its header is durable before a frame is: what a crash leaves of the file is known for what it is
+  /// though no manifest names it.
   private mutating func make(_ record: SegmentRecord, _ header: SegmentHeader) {
     making += [
       .create(record.fileName, zeros: record.capacity),
       .write(record.fileName, header.encoded(), at: 0),
+      .sync(record.fileName),
     ]
+  }
+}
+
+extension SegmentScan {
+  /// Refuses to give up what the device did not deliver: it may still be there.
+  fileprivate func requireDelivered(_ name: String, path: String) throws(RecoveryError) {
+    for found in breaks {
+      let place = found.offset..<max(found.resumesAt ?? .max, found.offset + 1)
+      guard let sector = unreadable.first(where: { $0.overlaps(place) }) else { continue }
+      throw RepairPlan.undelivered(
+        sector, of: name, path: path, Words.entries(found.firstIndex, found.lastIndex))
+    }
   }
 }
 

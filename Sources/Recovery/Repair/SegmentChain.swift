@@ -22,6 +22,17 @@ struct ChainLink {
 
   var firstIndex: LogIndex { header.firstIndex }
 
+  /// A file of which nothing is known but what its name says: its header cannot be read.
+  static func unreadable(_ name: SegmentName, group: UID) -> ChainLink {
+    let header = SegmentHeader(
+      purpose: .roll, group: group, uid: UID(high: 0, low: 0), salt: 0, sequence: name.sequence,
+      firstIndex: max(name.firstIndex, 1), previousTerm: 0)
+    return ChainLink(header: header, fileName: name.description)
+  }
+
+  /// True for such a file.
+  var isUnreadable: Bool { scan == nil && record == nil }
+
   /// True when the file is sealed, and every byte in front of the footer is what it says.
   var isSealed: Bool {
     guard let scan, let footer else { return false }
@@ -42,8 +53,10 @@ struct ChainLink {
     scan?.breaks.first { !refuses($0, stop) && $0.shape != .zeros }
   }
 
+  /// The last frame that something vouches for.
+  private var mark: UInt32 { max(record?.durableThrough ?? 0, scan?.durableOrdinal ?? 0) }
+
   private func refuses(_ found: SegmentBreak, _ stop: BreakFacts.Stop) -> Bool {
-    let mark = max(record?.durableThrough ?? 0, scan?.durableOrdinal ?? 0)
     let facts = BreakFacts(
       shape: found.shape, later: found.later, mark: found.ordinal <= mark ? .atOrBelow : .above,
       place: .active, stop: stop)
@@ -65,30 +78,36 @@ struct ChainLink {
     return !refuses(first, stop) && (isVouched || first.shape == .zeros)
   }
 
-  /// The last entry that it ever held, as far as anybody knows, and the last readable one.
+  /// The last entry that it held at the least, as far as anybody knows, and the last readable one.
   var known: (last: LogIndex, readable: LogIndex) {
     let previous = header.previousIndex
-    guard let scan else {
-      // Nobody knows how much a segment held that was being written: one entry, at the least.
-      return (record.map { $0.end?.index ?? firstIndex } ?? previous, previous)
-    }
+    guard let scan else { return (record?.end?.index ?? previous, previous) }
     let chained = min(scan.end.index, scan.truncatedBehindBreak ?? .max)
     let readable = max(previous, chained, scan.batchesBehindBreak.last?.lastIndex ?? 0)
     if isVouched, let end = record?.end { return (end.index, min(readable, end.index)) }
     if let footer { return (max(footer.lastIndex, previous), readable) }
-    let torn = scan.breaks.filter { $0.shape != .zeros }.map { $0.lastIndex ?? $0.firstIndex }
+    let torn = scan.breaks.filter { $0.shape != .zeros }.map { $0.lastIndex ?? $0.firstIndex - 1 }
     return (max(readable, torn.max() ?? 0, record?.end?.index ?? 0), readable)
   }
 
-  /// The last entry that the log had here if this is the segment that was being written. What
-  /// opening cuts by itself does not count, if the manifest is there to say that it may.
+  /// The last entry that the log had here at the least, if this is the segment that was being
+  /// written. What opening cuts by itself does not count, if the manifest is there to say that it
+  /// may.
   func lastKnown(_ stop: BreakFacts.Stop) -> LogIndex {
-    if isVouched, let cut = cut(stop) {
-      return max(header.previousIndex, min(known.last, cut.firstIndex - 1))
-    }
-    // Zeros where a frame is known to have been.
-    let gone = (scan?.breaks ?? []).filter { $0.shape == .zeros && refuses($0, stop) }
-    return max(known.last, gone.map { $0.lastIndex ?? $0.firstIndex }.max() ?? 0)
+    guard isVouched, let cut = cut(stop) else { return known.last }
+    return max(header.previousIndex, min(known.last, cut.firstIndex - 1))
+  }
+
+  /// True when nobody knows how much further than that it went: the file is gone, or its frames end
+  /// in damage that neither a later one nor a manifest or footer puts an end to.
+  func isOpenEnded(_ stop: BreakFacts.Stop) -> Bool {
+    guard record?.end == nil, footer == nil else { return false }
+    guard let scan else { return true }
+    let losing =
+      isVouched
+      ? Array(scan.breaks.prefix { refuses($0, stop) })
+      : scan.breaks.filter { $0.shape != .zeros || refuses($0, stop) }
+    return losing.contains { $0.lastIndex(durableThrough: mark) == nil }
   }
 
   /// The entries in `range` that cannot be read.
@@ -120,7 +139,7 @@ struct SegmentChain {
     /// `first` - 1 if nothing is left.
     var last: LogIndex
     /// Entries that are given up.
-    var losses: [ClosedRange<LogIndex>]
+    var losses: [Loss]
   }
 
   /// The log's segments, each up to where the next one begins.
@@ -134,6 +153,8 @@ struct SegmentChain {
   private var uncopied: [ClosedRange<LogIndex>] = []
   /// Segments that were never laid out, and whose entries may be nowhere else.
   private var strays: [ChainLink] = []
+  /// Where segments began that cannot be read, and that others overlap.
+  private var hidden: [LogIndex] = []
 
   init(stop: BreakFacts.Stop) { self.stop = stop }
 
@@ -141,6 +162,13 @@ struct SegmentChain {
   /// overlaps: it was made by a truncation, or copied after a crash.
   mutating func join(_ link: ChainLink) {
     let reach = links.last?.known.last
+    if link.isUnreadable, let reach, link.firstIndex <= reach {
+      // Nobody knows whether it took the place of entries that can be read, so these stay.
+      reasons.append("\(link.fileName) cannot be read, and what it would take the place of stays")
+      setAside.append(link)
+      hidden.append(link.firstIndex)
+      return
+    }
     if link.isEmpty, let reach, link.firstIndex <= reach, !link.isVouched {
       // It may have been made by a truncation. Nobody relied on that yet, so nothing is taken back.
       reasons.append("\(link.fileName) holds nothing, and what it would take the place of stays")
@@ -148,8 +176,9 @@ struct SegmentChain {
       return
     }
     if link.record == nil, link.header.purpose != .roll, let scan = link.scan, !scan.holdsAppended,
-      scan.isHeld(by: links.compactMap(\.scan)), !links.isEmpty
+      scan.isHeld(by: links.compactMap(\.scan), behindBreaks: true), !links.isEmpty
     {
+      // What a repair made anew that did not get finished is one, too.
       reasons.append("\(link.fileName) is a copy of what other segments hold")
       setAside.append(link)
       return
@@ -204,6 +233,15 @@ struct SegmentChain {
     return (Self.merged(ranges), last)
   }
 
+  /// True when there may have been entries behind the last one that anybody knows of.
+  private var isOpenEnded: Bool {
+    guard let link = links.last else { return false }
+    if link.isOpenEnded(stop) { return true }
+    // A segment gets its footer once another one goes on behind it.
+    return link.footer != nil && !link.isVouched
+      && !setAside.contains { $0.header.sequence > link.header.sequence }
+  }
+
   /// What goes on as the log from `begin` on, and what that costs. Where nothing is readable before
   /// damage, or nothing behind it, there is no side to choose.
   func select(
@@ -211,30 +249,33 @@ struct SegmentChain {
   ) -> Selection {
     var (damage, last) = damage(from: begin)
     var losses = strays.flatMap { unplaced($0, begin, last, isCompacted: isCompacted) }
+      .map(Loss.init)
     var first = begin
+    if isOpenEnded { losses.append(Loss(first: last + 1)) }
+    losses += hidden.map { Loss(first: isCompacted ? max($0, begin) : $0) }
     if let range = damage.first, range.lowerBound <= first {
-      losses.append(range)
+      losses.append(Loss(range))
       first = range.upperBound + 1
       damage.removeFirst()
     }
     if let range = damage.last, range.upperBound >= last {
-      losses.append(range)
+      losses.append(Loss(range))
       last = range.lowerBound - 1
       damage.removeLast()
     }
     switch keep {
     case .before:
       if let range = damage.first {
-        losses.append(range.lowerBound...last)
+        losses.append(Loss(range.lowerBound...last))
         last = range.lowerBound - 1
       }
     case .after:
       if let range = damage.last {
-        losses.append(first...range.upperBound)
+        losses.append(Loss(first...range.upperBound))
         first = range.upperBound + 1
       }
     }
-    return Selection(first: first, last: last, losses: Self.merged(losses))
+    return Selection(first: first, last: last, losses: Loss.merged(losses))
   }
 
   /// The entries of a stray that lie outside of the log, and that no later segment took back.

@@ -246,12 +246,6 @@ public struct Diagnosis: Sendable {
     return findings
   }
 
-  /// The last index that a break makes unreadable; nil when frames that should follow are gone too.
-  private static func lastIndex(of found: SegmentBreak, mark: UInt32) -> LogIndex? {
-    let isLast = found.resumesAt == nil
-    return isLast && (found.shape == .fileEnds || found.ordinal < mark) ? nil : found.lastIndex
-  }
-
   private static func breaks(
     _ segment: SegmentEvidence, in evidence: DirectoryEvidence
   ) -> [Finding] {
@@ -273,7 +267,7 @@ public struct Diagnosis: Sendable {
         Finding(
           deciding: .segmentBreak(facts), file: record.fileName, offset: found.offset,
           firstIndex: found.firstIndex,
-          lastIndex: lastIndex(of: found, mark: mark) ?? record.end?.index,
+          lastIndex: found.lastIndex(durableThrough: mark) ?? record.end?.index,
           detail: "frame \(found.ordinal): \(found.detail)"))
       // Where the chain is cut, nothing behind counts.
       if let verdict = findings.last?.verdict, !verdict.refusesOpening { break }

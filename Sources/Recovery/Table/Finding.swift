@@ -41,8 +41,9 @@ public struct Finding: Hashable, Sendable {
 
   /// The concerned indices in words, or nil.
   public var indices: String? {
-    guard let firstIndex, lastIndex ?? .max >= firstIndex else { return nil }
-    return EntryRange.words(firstIndex, lastIndex)
+    guard let firstIndex else { return nil }
+    if let lastIndex, lastIndex < firstIndex { return nil }
+    return Words.entries(firstIndex, lastIndex)
   }
 }
 

@@ -1,0 +1,48 @@
+// raftlog-sim repairs: damages logs, and crashes their repair at every change of the disk.
+
+import ArgumentParser
+import Simulation
+
+struct Repairs: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Damages logs until they refuse to open, and crashes their repair at every step.",
+    discussion: """
+      What each crash leaves is repaired again with the same loss accepted, opened, and held against \
+      what the first repair promised to keep.
+      """)
+
+  @Option(help: "Seeds to run: one number, or FIRST-LAST.")
+  var seeds: SeedRange = SeedRange(first: 1, last: 20)
+
+  @Option(help: "Ways in which the log of a seed is damaged.")
+  var injuries = 6
+
+  @Option(help: "Images tried at one crash point at most.")
+  var images = 8
+
+  func validate() throws {
+    guard injuries >= 1, images >= 1 else {
+      throw ValidationError("--injuries and --images take 1 or more.")
+    }
+  }
+
+  func run() throws {
+    var total = RepairReport()
+    for seed in seeds.first...seeds.last where total.failures.count < 5 {
+      var explorer = RepairExplorer(seed: seed, imagesPerPoint: images)
+      explorer.explore(injuries: injuries)
+      total.add(explorer.report)
+    }
+    for failure in total.failures { print("FOUND \(failure)") }
+    print("repairs             \(total.repairs)")
+    print("  with a loss       \(total.repairsWithLoss)")
+    print("crash points        \(total.crashPoints)")
+    print("states              \(total.states)")
+    print("  repaired anew     \(total.statesRepeated)")
+    print("findings            \(total.failures.count)")
+    for (row, count) in total.verdicts.sorted(by: { $0.key < $1.key }) {
+      print("  row @\(row)           \(count)")
+    }
+    guard total.failures.isEmpty else { throw ExitCode(1) }
+  }
+}
