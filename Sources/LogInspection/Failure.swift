@@ -15,6 +15,7 @@ extension ExitStatus {
     case .damaged: self = .damaged
     case .lost: self = .lost
     case .refused: self = .refused
+    case .inputOutput: self = .inputOutput
     }
   }
 
@@ -51,7 +52,8 @@ extension Failure {
     case let failure as Failure: self = failure
     case let error as StorageError: self.init(error)
     case let error as RecoveryError:
-      if let storage = error.storageError {
+      // A refusal says more than the call that it comes from.
+      if let storage = error.storageError, error.findings.isEmpty {
         self.init(storage)
       } else {
         self.init(ExitStatus(error.code), error.message)

@@ -50,9 +50,11 @@ public struct RecoveryError: Error, Sendable {
 
   /// The refusal that these findings ask for, the gravest first.
   init(refusing findings: [Finding], path: String) {
-    let gravest = findings.max { $0.verdict.severity < $1.verdict.severity }!
+    let gravest = findings.max { $0.severity < $1.severity }!
     let code: Code =
       switch gravest.verdict {
+      // Whatever it looks like: the device or the file system did not deliver it.
+      case _ where gravest.failure != nil: .storage
       case .unsupported: .unsupported
       case .foreign: .foreign
       case .lostFile, .manifestLost: .lost
@@ -62,7 +64,8 @@ public struct RecoveryError: Error, Sendable {
     self.init(
       code,
       "\(path) was not opened: \(gravest)\(more); \(gravest.verdict.action); "
-        + "`walinspect explain \(path)` says more", findings: findings)
+        + "`walinspect explain \(path)` says more", findings: findings,
+      storageError: gravest.failure?.error)
   }
 }
 

@@ -70,7 +70,7 @@ public struct DiskExecutor: ~Copyable {
 
   private mutating func close(_ name: String) { open.removeAll { $0.name == name } }
 
-  /// Copies in pieces, so that memory stays bounded; a sector that cannot be read is left as zeros.
+  /// Copies in pieces, so that memory stays bounded; a sector that cannot be read is filled with 0xEE.
   private mutating func copy(
     _ from: String, from start: Int, to name: String
   ) throws(StorageError) {
@@ -90,8 +90,17 @@ public struct DiskExecutor: ~Copyable {
 /// What could be read of a range, and which sectors of it could not.
 public struct TolerantRead: Sendable {
   public var bytes: Bytes
-  /// Byte ranges of the file that the device failed to deliver, a sector each.
+  /// Byte ranges of the file that the device failed to deliver, in order: whole sectors, except at
+  /// the end of the file.
   public var unreadable: [Range<Int>]
+  /// The first of the calls that failed for good; nil if everything was delivered.
+  public var error: StorageError?
+
+  public init(bytes: Bytes, unreadable: [Range<Int>] = [], error: StorageError? = nil) {
+    self.bytes = bytes
+    self.unreadable = unreadable
+    self.error = error
+  }
 }
 
 extension StorageFile {
@@ -99,13 +108,15 @@ extension StorageFile {
   /// filled with 0xEE: never zeros, which would look like space that was not written yet.
   public func readTolerantly(_ count: Int, at offset: Int) throws(StorageError) -> TolerantRead {
     do {
-      return TolerantRead(bytes: try read(count, at: offset), unreadable: [])
+      return TolerantRead(bytes: try read(count, at: offset))
     } catch  where error.isReadFailure {
     }
     let sector = 512
     var writer = ByteWriter(capacity: count)
     var unreadable: [Range<Int>] = []
-    let end = min(offset + count, try size())
+    var failure: StorageError?
+    let fileEnd = try size()
+    let end = min(offset + count, fileEnd)
     var at = offset
     while at < end {
       let next = min(end, (at / sector + 1) * sector)
@@ -114,10 +125,18 @@ extension StorageFile {
         writer.bytes(bytes.span)
       } catch  where error.isReadFailure {
         writer.fill(0xEE, count: next - at)
-        unreadable.append(at..<next)
+        // All of a sector comes, or none of it.
+        let start = at / sector * sector
+        let range = start..<min(start + sector, fileEnd)
+        if let last = unreadable.last, last.upperBound == start {
+          unreadable[unreadable.count - 1] = last.lowerBound..<range.upperBound
+        } else {
+          unreadable.append(range)
+        }
+        if failure == nil { failure = error }
       }
       at = next
     }
-    return TolerantRead(bytes: writer.finish(), unreadable: unreadable)
+    return TolerantRead(bytes: writer.finish(), unreadable: unreadable, error: failure)
   }
 }

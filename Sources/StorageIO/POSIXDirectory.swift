@@ -38,11 +38,20 @@ public final class POSIXDirectory: StorageDirectory {
       case .create: O_RDWR | O_CREAT | O_EXCL
       }
     let full = "\(path)/\(name)"
-    let file = try retrying(.open, full) {
-      // A pipe of that name is an error later on, and not a wait without end.
-      unsafe openat(descriptor, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o644)
+    let descriptor = try retrying(.open, full) {
+      // A pipe of that name is an error, and not a wait without end.
+      unsafe openat(self.descriptor, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o644)
     }
-    return POSIXFile(descriptor: file, path: full)
+    let file = POSIXFile(descriptor: descriptor, path: full)
+    var status = stat()
+    _ = try retrying(.stat, full) { unsafe fstat(descriptor, &status) }
+    // Directories and pipes open like files, and only then refuse to be read like one.
+    let kind = status.st_mode & S_IFMT
+    guard kind == S_IFREG else {
+      throw StorageError(
+        .open, path: full, errno: kind == S_IFDIR ? .isDirectory : .noSuchAddressOrDevice)
+    }
+    return file
   }
 
   public func list() throws(StorageError) -> [FileInfo] {

@@ -10,7 +10,8 @@ public protocol StorageDirectory: AnyObject, Sendable {
   /// The directory's path, for people.
   var path: String { get }
 
-  /// Opens a file.
+  /// Opens a regular file. What has that name and is none is an error that tells (EISDIR, ELOOP,
+  /// ENXIO), and never one that is not there.
   func open(_ name: String, _ access: FileAccess) throws(StorageError) -> any StorageFile
   /// The files directly in this directory, sorted by name; subdirectories are left out.
   func list() throws(StorageError) -> [FileInfo]

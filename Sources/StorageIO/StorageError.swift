@@ -26,13 +26,34 @@ public struct StorageError: Error, Hashable, Sendable {
     self.offset = offset
   }
 
+  /// The system's number for its reason.
+  public var number: Int { Int(errno.rawValue) }
   /// The file system has no room: nothing is wrong with what is there.
   public var isOutOfSpace: Bool { errno == .noSpace || errno == .diskQuotaExceeded }
   public var isNotFound: Bool { errno == .noSuchFileOrDirectory }
   /// The directory is open in another process, or twice in this one.
   public var isLocked: Bool { operation == .lock && errno == .wouldBlock }
-  /// The device failed to deliver what it holds.
-  public var isReadFailure: Bool { operation == .read && errno == .ioError }
+  /// The device failed to deliver what it holds, or the file system does not believe what it got.
+  public var isReadFailure: Bool {
+    operation == .read && (errno == .ioError || errno == .badMessage || errno == .noData)
+  }
+  /// True where this one file cannot be had: of others nothing is said. False where the process or
+  /// the machine has run out of something, so that any call may fail.
+  public var concernsFile: Bool {
+    switch errno {
+    case .tooManyOpenFiles, .tooManyOpenFilesInSystem, .noMemory, .badFileDescriptor: false
+    default: true
+    }
+  }
+  /// This user may not.
+  public var isDenied: Bool { errno == .permissionDenied || errno == .notPermitted }
+  /// A symbolic link has the name of a file.
+  public var isSymbolicLink: Bool { operation == .open && errno == .tooManySymbolicLinkLevels }
+  /// What has this name is no regular file: a directory, a symbolic link, a pipe, a device.
+  public var isNoRegularFile: Bool {
+    isSymbolicLink
+      || operation == .open && (errno == .isDirectory || errno == .noSuchAddressOrDevice)
+  }
 }
 
 extension StorageError: CustomStringConvertible {

@@ -7,5 +7,5 @@ struct RaftlogSim: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "raftlog-sim",
     abstract: "Runs the log in a simulated world that fails in every way that disks fail.",
-    subcommands: [Storage.self, Flips.self, Images.self, Repairs.self])
+    subcommands: [Storage.self, Flips.self, Sectors.self, Images.self, Repairs.self])
 }

@@ -45,6 +45,9 @@ struct Read: ParsableCommand {
       StandardError.line("raftlog: \(data.path): \(finding)\(advice)")
     }
     guard let view = LogView(diagnosis, in: directory) else {
+      if let hidden = look.findings.first(where: { $0.verdict == .inputOutput }) {
+        throw Failure(.inputOutput, "\(data.path): \(hidden); \(hidden.verdict.action)")
+      }
       throw Failure(
         .lost,
         "\(data.path): the manifest is lost; `walinspect salvage` reads what is readable, "
@@ -66,9 +69,10 @@ struct Read: ParsableCommand {
 
   /// How bad it is for who reads entries: a lost vote concerns none of them.
   private static func status(_ findings: [Finding]) -> ExitStatus {
-    switch findings.filter({ $0.verdict != .voteLost }).map(\.verdict.severity).max() {
+    switch findings.filter({ $0.verdict != .voteLost }).map(\.severity).max() {
     case .damaged: .damaged
     case .lost: .lost
+    case .inputOutput: .inputOutput
     default: .clean
     }
   }
@@ -82,7 +86,7 @@ struct Read: ParsableCommand {
   /// What a reader has to know. What opening will tidy up is no part of the log, and beside a writer
   /// what is not finished yet is the writer's business.
   private func isNews(_ finding: Finding, isLive: Bool) -> Bool {
-    finding.verdict.severity >= .damaged || (!isLive && finding.verdict != .leftover)
+    finding.severity >= .damaged || (!isLive && finding.verdict != .leftover)
   }
 
   /// Refuses a range that begins, or lies, before the first entry.

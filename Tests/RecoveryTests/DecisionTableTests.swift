@@ -47,7 +47,7 @@ enum EveryEvidence {
     + votes.map { .votes($0) } + [.missing(holdsEntries: true), .missing(holdsEntries: false)]
     + UnknownFile.allCases.flatMap { file in
       [true, false].map { .unknown(file, isLive: $0) }
-    } + [.unknownKind]
+    } + [.unknownKind, .unusedSpace] + UnopenableFile.allCases.map { .unopenable($0) }
 }
 
 extension BreakFacts {
@@ -61,6 +61,10 @@ extension BreakFacts {
 
 extension ManifestFacts {
   fileprivate var copies: [Copy] { [first, second] }
+  /// True when something of a copy was not delivered.
+  fileprivate var isHidden: Bool {
+    copies.contains(.undelivered) || copies.contains(.undeliveredTail)
+  }
   fileprivate var verdict: Verdict { Verdict.decide(.manifest(self)) }
 }
 
@@ -120,15 +124,17 @@ struct DecisionTableTests {
   /// @D "invalid X, later valid batches, none vouching for X": torn, several writes in flight, cut
   /// at X.
   @Test func laterBatchesThatDoNotVouchMakeItTorn() {
-    let shapes = BreakShape.allCases.filter { $0 != .zeros && $0 != .outOfOrder }
-    #expect(shapes.count == 6)
+    let shapes = BreakShape.allCases.filter {
+      $0 != .zeros && $0 != .outOfOrder && $0 != .unreadable
+    }
+    #expect(shapes.count == 5)
     for shape in shapes { #expect(tail(shape, .notVouching) == .tornSeveral) }
   }
 
   /// @E "invalid X of any other look, nothing valid later": ambiguous; cut, saved aside, and the
   /// range that may have been acknowledged is reported.
   @Test func anyOtherLookAtTheEndIsAmbiguous() {
-    for shape in [BreakShape.bodyDamaged, .frameDamaged, .fileEnds, .unreadable] {
+    for shape in [BreakShape.bodyDamaged, .frameDamaged, .fileEnds] {
       #expect(tail(shape) == .ambiguousTail)
     }
     // A log on one machine comes back from a power cut by itself, and says what may be missing.
@@ -164,18 +170,20 @@ struct DecisionTableTests {
   /// @I "footer bad, body and chain good": healed, rebuilt.
   @Test func aBadFooterIsRebuilt() {
     #expect(Verdict.decide(.footer(.damaged)) == .healedFooter)
+    #expect(Verdict.decide(.footer(.undelivered)) == .healedFooter)
     #expect(Verdict.decide(.footer(.valid)) == .clean)
   }
 
   /// @J "header bad, batches with its salt found": healed, rebuilt.
   @Test func aBadHeaderIsRestored() {
     #expect(Verdict.decide(.header(.damaged)) == .healedHeader)
+    #expect(Verdict.decide(.header(.undelivered)) == .healedHeader)
     #expect(Verdict.decide(.header(.valid)) == .clean)
   }
 
   /// @K "one vote file bad or older": healed, rebuilt from the other.
   @Test func oneVoteFileIsEnough() {
-    for bad in [VoteFacts.Copy.missing, .unusable] {
+    for bad in [VoteFacts.Copy.missing, .unusable, .undelivered] {
       #expect(votes(.usable, bad) == .healedVote && votes(bad, .usable) == .healedVote)
     }
     #expect(votes(.usable, .usable, .different) == .healedVote)
@@ -184,7 +192,7 @@ struct DecisionTableTests {
 
   /// @L "one manifest copy bad, shorter or torn": healed, rebuilt from the other.
   @Test func oneManifestIsEnough() {
-    for bad in [ManifestFacts.Copy.missing, .unusable] {
+    for bad in [ManifestFacts.Copy.missing, .unusable, .undelivered, .undeliveredTail] {
       #expect(manifest(.clean, bad) == .healedManifest && manifest(bad, .clean) == .healedManifest)
     }
     #expect(manifest(.clean, .clean, .firstIsLonger) == .healedManifest)
@@ -302,6 +310,39 @@ struct DecisionTableTests {
     #expect(Verdict.decide(.unknown(.otherGroup, isLive: false)) == .foreign)
     #expect(Verdict.foreign.refusesOpening && Verdict.foreign.severity == .refused)
   }
+
+  /// @Y What was not delivered is neither lost nor rot: no manifest is made anew for it, no vote
+  /// forgotten, no tail cut, no file moved aside.
+  @Test func whatIsNotDeliveredIsAnInputOutputError() {
+    for other in [ManifestFacts.Copy.missing, .unusable, .damagedTail, .undelivered] {
+      #expect(manifest(.undelivered, other) == .inputOutput)
+      #expect(manifest(.undeliveredTail, other) == .inputOutput)
+    }
+    #expect(manifest(.undeliveredTail, .undeliveredTail) == .inputOutput)
+    // What a frame relies on may be in the copy that does not come.
+    #expect(manifest(.clean, .undelivered, isCarriedBeyond: true) == .inputOutput)
+    #expect(manifest(.clean, .undeliveredTail, isCarriedBeyond: true) == .inputOutput)
+    for other in [VoteFacts.Copy.missing, .unusable, .undelivered] {
+      #expect(votes(.undelivered, other) == .inputOutput)
+    }
+    for later in [LaterFrames.none, .notVouching] {
+      #expect(tail(.unreadable, later) == .inputOutput)
+      #expect(tail(.unreadable, later, stop: .live) == .inputOutput)
+    }
+    for file in UnopenableFile.allCases {
+      #expect(Verdict.decide(.unopenable(file)) == .inputOutput)
+    }
+    for isLive in [true, false] {
+      #expect(Verdict.decide(.unknown(.undelivered, isLive: isLive)) == .inputOutput)
+    }
+    #expect(Verdict.inputOutput.refusesOpening && Verdict.inputOutput.severity == .inputOutput)
+  }
+
+  /// @Z Padding, or space behind the end: told, and no reason to refuse.
+  @Test func unusedSpaceThatIsNotDeliveredIsToldAndNoMore() {
+    #expect(Verdict.decide(.unusedSpace) == .unusedSpace)
+    #expect(!Verdict.unusedSpace.refusesOpening)
+  }
 }
 
 // MARK: What holds over all of it
@@ -315,16 +356,16 @@ struct DecisionPropertyTests {
   /// The combinations are all there; the tests below would say little about fewer.
   @Test func theEvidenceIsComplete() {
     #expect(EveryEvidence.breaks.count == 8 * 3 * 2 * 2 * 3)
-    #expect(EveryEvidence.manifests.count == 5 * 5 * 4 * 2 * 2)
-    #expect(EveryEvidence.votes.count == 4 * 4 * 3)
-    #expect(EveryEvidence.all.count == 288 + 400 + 48 + 5 + 2 + 1 + 2 + 16 + 1)
+    #expect(EveryEvidence.manifests.count == 7 * 7 * 4 * 2 * 2)
+    #expect(EveryEvidence.votes.count == 5 * 5 * 3)
+    #expect(EveryEvidence.all.count == 288 + 784 + 75 + 6 + 3 + 1 + 2 + 18 + 1 + 4 + 1)
     #expect(Set(EveryEvidence.all).count == EveryEvidence.all.count)
   }
 
   @Test func everyRowHasEvidenceThatLeadsToIt() {
     let reached = Set(EveryEvidence.all.map(Verdict.decide))
     #expect(Set(Verdict.allCases).subtracting(reached) == [])
-    #expect(Verdict.allCases.map(\.rawValue).joined() == "ABCDEFGHIJKLMNOPQRSTUVWX")
+    #expect(Verdict.allCases.map(\.rawValue).joined() == "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
   }
 
   @Test func everyRowSaysWhatItIsAndWhatIsDone() {
@@ -360,10 +401,12 @@ struct DecisionPropertyTests {
   }
 
   /// A reader beside a live writer, and an opening after a clean close, are never told of damage
-  /// that nobody vouches for.
+  /// that nobody vouches for; but no writer makes a device fail.
   @Test func liveAndCleanlyClosedTailsAreNeverDamaged() {
-    let tails = EveryEvidence.breaks.filter { !$0.isVouchedFor && $0.stop != .unclean }
-    #expect(tails.count == 8 * 2 * 2)
+    let tails = EveryEvidence.breaks.filter {
+      !$0.isVouchedFor && $0.stop != .unclean && !($0.shape == .unreadable && $0.stop == .live)
+    }
+    #expect(tails.count == 8 * 2 * 2 - 2)
     for facts in tails {
       #expect(facts.verdict.severity < .damaged, "\(facts)")
       #expect(!facts.verdict.refusesOpening, "\(facts)")
@@ -387,9 +430,19 @@ struct DecisionPropertyTests {
     }
   }
 
-  /// More reason to believe that a batch was durable never makes its verdict milder.
+  /// What was not delivered is cut behind a clean close alone: there it was nobody's.
+  @Test func whatIsNotDeliveredIsNeverCutButBehindAClose() {
+    let hidden = EveryEvidence.breaks.filter { $0.shape == .unreadable }
+    #expect(hidden.count == 3 * 2 * 2 * 3)
+    for facts in hidden where facts.isVouchedFor || facts.stop != .clean {
+      #expect(facts.verdict.refusesOpening, "\(facts)")
+    }
+  }
+
+  /// More reason to believe that a batch was durable never makes its verdict milder. One that was not
+  /// delivered is an I/O error in any row.
   @Test func vouchingNeverMakesItMilder() {
-    for facts in EveryEvidence.breaks {
+    for facts in EveryEvidence.breaks where facts.shape != .unreadable {
       var marked = facts
       marked.mark = .atOrBelow
       #expect(marked.verdict.severity >= facts.verdict.severity, "\(facts)")
@@ -415,10 +468,10 @@ struct DecisionPropertyTests {
 
   @Test func aNewerFormatInAnyCopyIsAlwaysUnsupported() {
     let manifests = EveryEvidence.manifests.filter { $0.copies.contains(.newerFormat) }
-    #expect(manifests.count == 9 * 16)
+    #expect(manifests.count == 13 * 16)
     for facts in manifests { #expect(facts.verdict == .unsupported, "\(facts)") }
     let votes = EveryEvidence.votes.filter { $0.copies.contains(.newerFormat) }
-    #expect(votes.count == 7 * 3)
+    #expect(votes.count == 9 * 3)
     for facts in votes { #expect(facts.verdict == .unsupported, "\(facts)") }
     for evidence in [
       Evidence.header(.newer), .unknown(.newer, isLive: false), .unknownKind,
@@ -429,16 +482,32 @@ struct DecisionPropertyTests {
 
   @Test func onlyANewerFormatIsUnsupported() {
     let unsupported = EveryEvidence.all.count { Verdict.decide($0) == .unsupported }
-    #expect(unsupported == 9 * 16 + 7 * 3 + 4)
+    #expect(unsupported == 13 * 16 + 9 * 3 + 4)
   }
 
   @Test func anEditThatIsCarriedBeyondIsCorruptWithAnyUsableCopy() {
     let carried = EveryEvidence.manifests.filter { facts in
-      facts.isCarriedBeyond && !facts.copies.contains(.newerFormat)
+      facts.isCarriedBeyond && !facts.copies.contains(.newerFormat) && !facts.isHidden
         && (facts.copies.contains(.clean) || facts.copies.contains(.damagedTail))
     }
     #expect(carried.count == (16 - 4) * 4 * 2)
     for facts in carried { #expect(facts.verdict == .corruptManifest, "\(facts)") }
+  }
+
+  /// Where something was not delivered, a manifest is made anew only for what is known to be wrong.
+  @Test func nothingIsRebuiltForWhatWasNotDelivered() {
+    let hidden = EveryEvidence.manifests.filter(\.isHidden)
+    #expect(hidden.count == (49 - 25) * 16)
+    for facts in hidden where facts.order != .conflict {
+      #expect(
+        [.healedManifest, .inputOutput, .unsupported].contains(facts.verdict), "\(facts)")
+    }
+    for facts in hidden where facts.verdict == .healedManifest {
+      #expect(facts.copies.contains(.clean) && !facts.isCarriedBeyond, "\(facts)")
+    }
+    for facts in EveryEvidence.votes where facts.copies.contains(.undelivered) {
+      #expect([.healedVote, .inputOutput, .unsupported].contains(facts.verdict), "\(facts)")
+    }
   }
 
   /// A log whose manifest cannot be read never starts anew over what is there.
@@ -450,11 +519,14 @@ struct DecisionPropertyTests {
 
   @Test func withoutAUsableCopyNothingIsHealed() {
     for facts in EveryEvidence.manifests
-    where !facts.copies.contains(.clean) && !facts.copies.contains(.damagedTail) {
-      #expect([.manifestLost, .unborn, .unsupported].contains(facts.verdict), "\(facts)")
+    where !facts.copies.contains(.clean) && !facts.copies.contains(.damagedTail)
+      && !facts.copies.contains(.undeliveredTail)
+    {
+      #expect(
+        [.manifestLost, .unborn, .unsupported, .inputOutput].contains(facts.verdict), "\(facts)")
     }
     for facts in EveryEvidence.votes where !facts.copies.contains(.usable) {
-      #expect([.voteLost, .unsupported].contains(facts.verdict), "\(facts)")
+      #expect([.voteLost, .unsupported, .inputOutput].contains(facts.verdict), "\(facts)")
     }
   }
 

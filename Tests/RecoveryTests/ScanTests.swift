@@ -635,7 +635,9 @@ struct ScanTests {
     // In the body: it must not look like the zeros of a torn write.
     for sector in 1..<12 {
       let body = try scan(segment, unreadable: second.offset + sector * Layout.sector)
-      #expect(body.breaks.first?.shape == .bodyDamaged, "sector \(sector)")
+      #expect(body.breaks.first?.shape == .unreadable, "sector \(sector)")
+      let start = second.offset + sector * Layout.sector
+      #expect(body.unreadable == [start..<start + Layout.sector])
       #expect(body.breaks.first?.row() == .corruptBatch)
       #expect(body.end.ordinal == 1 && body.batchesBehindBreak.count == 1)
     }
@@ -649,13 +651,13 @@ struct ScanTests {
     let last = try segment.entry()
     let next = try scan(segment, unreadable: last.end)
     #expect(next.breaks.map(\.shape) == [.unreadable])
-    #expect(next.breaks.first?.row() == .ambiguousTail)
+    #expect(next.breaks.first?.row() == .inputOutput)
     let further = try scan(segment, unreadable: last.end + Layout.page)
     #expect(further.breaks.map(\.shape) == [.frameMissing])
     // The last batch itself, and nothing behind it.
     let body = try scan(segment, unreadable: last.offset)
     #expect(body.breaks.first?.shape == .unreadable)
-    #expect(body.breaks.first?.row() == .ambiguousTail)
+    #expect(body.breaks.first?.row() == .inputOutput)
   }
 
   // MARK: Newer frames

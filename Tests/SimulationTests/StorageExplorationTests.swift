@@ -2,7 +2,15 @@
 
 import LogStorage
 import Simulation
+import StorageIO
+import TestSupport
 import Testing
+
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
 
 @Suite struct StorageExplorationTests {
   /// A slice of all sequences of three operations under each seed; four seeds cover sync modes,
@@ -179,5 +187,57 @@ import Testing
       #expect(report.pages >= 80, "only \(report.pages) pages")
       #expect(report.verdicts["G"] ?? 0 > 0, "no page was found out of order")
     }
+  }
+}
+
+@Suite struct SectorTests {
+  /// Every sector of every file unreadable, each pair of them in manifests and votes, every file
+  /// unopenable, every read of an opening failing once.
+  @Test(arguments: StopKind.allCases)
+  func noSectorThatDoesNotComeIsALoss(stop: StopKind) throws {
+    var explorer = try SectorExplorer(stop: stop, seed: 1)
+    explorer.exploreAll()
+    let report = explorer.report
+    #expect(report.failures.isEmpty, "\(report.failures)")
+    #expect(report.sectors > explorer.sectors && report.files >= 4 * 6 && report.reads >= 8)
+    // Both ends are met: what is not needed does not keep a log from opening, what is does.
+    #expect(report.openings > 0 && report.refusals > 0)
+    for row in ["F", "I", "J", "K", "L", "Y", "Z"] {
+      #expect(report.verdicts[row] ?? 0 > 0, "row @\(row) was never met")
+    }
+  }
+
+  @Test(arguments: StopKind.allCases)
+  func noSectorOfManyBatchesIsALoss(stop: StopKind) throws {
+    for seed in UInt64(2)...3 {
+      var explorer = try SectorExplorer(manyBatches: stop, seed: seed)
+      explorer.hideAll()
+      #expect(explorer.report.failures.isEmpty, "\(explorer.report.failures)")
+      #expect(explorer.report.sectors == explorer.sectors)
+    }
+  }
+}
+
+@Suite struct IrregularFileTests {
+  /// What has the name of a file and is none does not open, and is not taken for one that is gone.
+  @Test func whatIsNoRegularFileIsToldAsThat() throws {
+    let temporary = TemporaryDirectory()
+    let directory = try POSIXDirectory(path: temporary.path)
+    try directory.open("file", .create).sync()
+    try directory.makeDirectory("directory")
+    #expect(unsafe symlink("file", "\(temporary.path)/link") == 0)
+    #expect(unsafe symlink("nothing", "\(temporary.path)/dangling") == 0)
+    #expect(unsafe mkfifo("\(temporary.path)/pipe", 0o600) == 0)
+    for name in ["directory", "link", "dangling", "pipe"] {
+      do throws(StorageError) {
+        _ = try directory.open(name, .read)
+        Issue.record("\(name) was opened")
+      } catch {
+        #expect(error.operation == .open && error.isNoRegularFile, "\(name): \(error)")
+        #expect(!error.isNotFound && error.concernsFile, "\(name)")
+        #expect(error.isSymbolicLink == (name == "link" || name == "dangling"))
+      }
+    }
+    #expect(try directory.list().map(\.name) == ["file"])
   }
 }

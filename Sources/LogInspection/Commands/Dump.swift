@@ -79,7 +79,9 @@ private struct SegmentPrinter {
 
   mutating func print(to output: inout Output, progress: (Int) -> Void) throws {
     guard let manifest = inspection.manifest else { return }
-    guard segment.fileBytes != nil, segment.header == .valid || segment.header == .damaged else {
+    guard segment.fileBytes != nil, !segment.isUnopenable,
+      segment.header == .valid || segment.header == .damaged
+    else {
       try printUnreadable(to: &output)
       return
     }
@@ -112,8 +114,9 @@ private struct SegmentPrinter {
   }
 
   private func printUnreadable(to output: inout Output) throws {
+    let withheld = segment.isUnopenable ? segment.failure.map { "\($0)" } : nil
     let detail =
-      segment.fileBytes == nil ? "the file is not there" : segment.headerDetail
+      withheld ?? (segment.fileBytes == nil ? "the file is not there" : segment.headerDetail)
     if asJSON {
       var json = begin("unreadable", 0)
       json.field("firstIndex", segment.record.firstIndex)

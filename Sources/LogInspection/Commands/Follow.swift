@@ -30,7 +30,7 @@ struct Follow: InspectCommand {
         .noLog,
         "\(subject.path): entry \(from) was compacted away; the log begins at \(view.firstIndex)")
     }
-    for finding in inspection.findings where finding.verdict.severity >= .damaged {
+    for finding in inspection.findings where finding.severity >= .damaged {
       Output.complain("\(subject.path): \(finding); `walinspect explain \(subject.path)` says more")
     }
     var stream = EntryStream(

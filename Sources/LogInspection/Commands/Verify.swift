@@ -24,7 +24,8 @@ struct Verify: InspectCommand {
       try printVerdict(failure.status, isLive: false, findings: 0, to: &output)
       throw failure
     }
-    let status = Self.status(of: inspection)
+    // What a device does not deliver is worse than what it hides: `Finding.severity` says so.
+    let status = ExitStatus(inspection.severity)
     for finding in inspection.findings {
       if subject.json {
         try output.line(FindingReport(finding).json(format: Self.format))
@@ -39,18 +40,6 @@ struct Verify: InspectCommand {
   }
 
   private static let format = "walinspect.verify/1"
-
-  /// The gravest of what was found. A device that does not deliver is worse than what it hides.
-  private static func status(of inspection: Inspection) -> ExitStatus {
-    let isUnreadable = inspection.findings.contains { finding in
-      if case .segmentBreak(let facts) = finding.evidence {
-        facts.shape == .unreadable
-      } else {
-        false
-      }
-    }
-    return isUnreadable ? .inputOutput : ExitStatus(inspection.severity)
-  }
 
   /// What is wrong and harms nobody: bytes that fill a frame up to its page.
   private func printNotes(_ inspection: Inspection, to output: inout Output) throws {

@@ -28,6 +28,8 @@ extension Evidence {
     case .missing: "missing"
     case .unknown: "unknown"
     case .unknownKind: "unknownKind"
+    case .unopenable: "unopenable"
+    case .unusedSpace: "unusedSpace"
     }
   }
 
@@ -65,6 +67,13 @@ extension Evidence {
           name: "frameKind", value: "unknown",
           words: "a frame of a kind that this program does not know and may not pass over")
       ]
+    case .unopenable(let file): [Fact(name: "file", value: "\(file)", words: file.words)]
+    case .unusedSpace:
+      [
+        Fact(
+          name: "space", value: "unused",
+          words: "what was not delivered holds no entry, and nothing else depends on it")
+      ]
     }
   }
 }
@@ -93,7 +102,7 @@ extension BreakShape {
     case .frameDamaged: "where a frame should be there are bytes that are none"
     case .outOfOrder: "a valid frame that does not belong in this place"
     case .fileEnds: "the file ends before what was made of it; no crash does that"
-    case .unreadable: "the device would not deliver the frame"
+    case .unreadable: "the device would not deliver the frame, or a part of its body"
     }
   }
 }
@@ -143,6 +152,7 @@ extension HeaderFacts {
     switch self {
     case .valid: "the header is valid"
     case .damaged: "the header is not readable; the manifest knows what it said"
+    case .undelivered: "the device would not deliver the header; the manifest knows what it said"
     case .otherSegment: "the header is valid, and of another segment than the manifest names"
     case .otherGroup: "the header is valid, and of another group"
     case .newer: "the header was written by a newer program"
@@ -155,6 +165,18 @@ extension FooterFacts {
     switch self {
     case .valid: "the footer is what the manifest says"
     case .damaged: "the footer or the file's size is wrong; the batches are all there"
+    case .undelivered: "the device would not deliver the footer; the batches are all there"
+    }
+  }
+}
+
+extension UnopenableFile {
+  fileprivate var words: String {
+    switch self {
+    case .denied: "the file is there, and this user may not read it"
+    case .symbolicLink: "a symbolic link has the name of the file; it is not followed"
+    case .notAFile: "a directory, pipe, socket or device has the name of the file"
+    case .failed: "the file is there, and the file system would not deliver it"
     }
   }
 }
@@ -183,8 +205,10 @@ extension ManifestFacts.Copy {
     case .missing: "is missing"
     case .unusable: "is not readable"
     case .newerFormat: "was written by a newer program"
+    case .undelivered: "was not delivered by the device or the file system"
     case .clean: "is valid to its end"
     case .damagedTail: "is valid up to an edit, with bytes behind it that are none"
+    case .undeliveredTail: "is valid up to an edit, and something behind it was not delivered"
     }
   }
 }
@@ -216,6 +240,7 @@ extension VoteFacts.Copy {
     case .missing: "is missing"
     case .unusable: "is not readable"
     case .newerFormat: "was written by a newer program"
+    case .undelivered: "was not delivered by the device or the file system"
     case .usable: "is valid"
     }
   }
@@ -244,6 +269,9 @@ extension UnknownFile {
     case .stray:
       "it is a segment with frames that continues nothing, or a copy of what nothing else holds"
     case .unfinished: "it is a prepared or temporary file, or one that was dropped from the log"
+    case .undelivered:
+      "it is a segment by its name, and what says which was not delivered: it may hold what nothing "
+        + "else does"
     }
   }
 }

@@ -68,9 +68,9 @@ private struct OpenSegment {
   private var entries: [EntryIdentity?]?
   private var entriesFirstIndex: LogIndex = 0
 
-  /// Nil when the file is not there, or is another one.
+  /// Nil when the file is not there, is another one, or cannot be opened.
   init?(_ segment: SegmentEvidence, in inspection: Inspection) throws {
-    guard let manifest = inspection.manifest,
+    guard let manifest = inspection.manifest, !segment.isUnopenable,
       segment.header == .valid || segment.header == .damaged
     else { return nil }
     group = manifest.group

@@ -133,13 +133,18 @@ extension Inspection {
     _ look: DirectoryLook, _ path: String, _ directory: any StorageDirectory,
     depth: DirectoryEvidence.Depth, label: String
   ) throws -> [Inspection] {
-    guard look.diagnosis.evidence.manifest == nil, !look.diagnosis.isUnborn,
-      !look.diagnosis.findings.contains(where: { $0.verdict == .unsupported })
+    let (diagnosis, evidence) = (look.diagnosis, look.diagnosis.evidence)
+    guard evidence.manifest == nil || diagnosis.hidesManifest, !diagnosis.isUnborn,
+      !diagnosis.findings.contains(where: { $0.verdict == .unsupported })
     else { return [] }
+    let known = evidence.segments.filter {
+      $0.header == .valid && $0.fileBytes != nil && !$0.isUnopenable
+    }
+    let unknown = evidence.unknown.filter { $0.scan != nil }
     var segments: [LooseSegment] = []
-    for unknown in look.diagnosis.evidence.unknown where unknown.scan != nil {
+    for name in known.map(\.record.fileName) + unknown.map(\.file.name) {
       do {
-        segments.append(try LooseSegment(unknown.file.name, in: directory))
+        segments.append(try LooseSegment(name, in: directory))
       } catch let failure as Failure {
         // Out of all bounds, or gone since: it stays a file that nobody knows.
         Output.complain("left out: \(failure.message)")
@@ -188,7 +193,7 @@ extension Inspection {
     evidence.segments.filter { $0.record.uid != LooseSegment.inventedUID }
   }
 
-  var severity: Verdict.Severity { findings.map(\.verdict.severity).max() ?? .clean }
+  var severity: Verdict.Severity { findings.map(\.severity).max() ?? .clean }
 
   /// The name that the file of a segment has on the disk.
   func fileName(_ record: SegmentRecord) -> String {
@@ -207,6 +212,9 @@ extension Inspection {
   /// The entries as they can be read.
   func view() throws -> LogView {
     guard let view = LogView(diagnosis, in: directory) else {
+      if let hidden = findings.first(where: { $0.verdict == .inputOutput }) {
+        throw Failure(.inputOutput, "\(path): \(hidden)")
+      }
       throw Failure(.lost, "\(path): the manifest is gone; `walinspect explain` says more")
     }
     return view
@@ -214,7 +222,7 @@ extension Inspection {
 
   /// The log to read entries from: as `shown`, with a word about it.
   func readable() throws -> Inspection {
-    guard manifest == nil else { return self }
+    guard manifest == nil || diagnosis.hidesManifest else { return self }
     let refusals = findings.filter { $0.verdict == .unsupported }
     if let finding = refusals.first { throw Failure(.refused, "\(path): \(finding)") }
     guard !rebuilt.isEmpty else {
@@ -225,10 +233,11 @@ extension Inspection {
     return shown
   }
 
-  /// Says on standard error that the manifest is gone and something stands in for it.
+  /// Says on standard error that something stands in for the manifest.
   func sayRebuilt() {
     guard let log = rebuilt.first else { return }
     let count = Wording.count(log.segments.count, "segment", "segments")
-    Output.complain("\(path): the manifest is gone; reading \(count) in the order of their headers")
+    let state = diagnosis.hidesManifest ? "cannot be read" : "is gone"
+    Output.complain("\(path): the manifest \(state); reading \(count) in the order of their headers")
   }
 }

@@ -46,14 +46,15 @@ struct LooseSegment {
   private static func header(
     of file: any StorageFile, bytes: Int, path: String
   ) throws -> SegmentHeader {
-    let front = try file.readTolerantly(Layout.segmentHeader, at: 0).bytes
+    let front = try file.readTolerantly(Layout.segmentHeader, at: 0)
     do throws(FormatError) {
-      let header = try SegmentHeader(decoding: front.span)
+      let header = try SegmentHeader(decoding: front.bytes.span)
       guard header.firstIndex <= Layout.indexMax, bytes <= Layout.segmentBytesMax * 2 else {
         throw FormatError(.outOfRange, "the header or the file's size is out of range")
       }
       return header
     } catch {
+      if let failure = front.error { throw failure }
       switch error.code {
       case .badMagic, .truncated:
         throw Failure(

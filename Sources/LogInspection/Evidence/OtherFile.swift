@@ -74,6 +74,7 @@ extension Inspection {
     switch copy {
     case .missing: "gone since the directory was listed"
     case .unusable(let error), .unsupported(let error): error.message
+    case .unreadable(let failure): "\(failure)"
     case .usable(let scan):
       "edit \(scan.number)" + (scan.isClean ? "" : ", damaged behind it")
     }
@@ -83,6 +84,7 @@ extension Inspection {
     switch copy {
     case .missing: "gone since the directory was listed"
     case .unusable(let error), .unsupported(let error): error.message
+    case .unreadable(let failure): "\(failure)"
     case .usable(let file): "generation \(file.generation), term \(file.state.term)"
     }
   }

@@ -59,7 +59,9 @@ struct SegmentSummary {
 
   private static func state(_ segment: SegmentEvidence, _ findings: [Finding]) -> State {
     if segment.fileBytes == nil { return .missing }
-    if findings.contains(where: { $0.verdict.severity >= .damaged }) { return .damaged }
+    if segment.isUnopenable || findings.contains(where: { $0.verdict.severity >= .damaged }) {
+      return .damaged
+    }
     if segment.record.isCut { return .cut }
     if segment.record.seal != nil { return .sealed }
     return segment.record.end != nil ? .ended : .active
@@ -111,7 +113,8 @@ private struct SegmentStrip {
       strip.append(.missing, record.seal?.size ?? record.capacity)
       return
     }
-    if segment.header == .otherSegment || segment.header == .otherGroup {
+    let isAnother = segment.header == .otherSegment || segment.header == .otherGroup
+    if isAnother || segment.isUnopenable {
       strip.append(.damaged, fileBytes)
       return
     }

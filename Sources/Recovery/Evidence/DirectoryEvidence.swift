@@ -24,6 +24,13 @@ public struct SegmentEvidence: Sendable {
   public var isActive: Bool
   /// True when a newer program wrote the header, and this one may read the file but not write it.
   public var isReadOnly = false
+  /// What was not delivered of header and footer, or of the whole file; `scan` has its own.
+  public var failure: ReadFailure?
+
+  /// What was not delivered of header and footer, as byte ranges of the file.
+  public var unreadable: [Range<Int>] { failure?.unreadable ?? [] }
+  /// True for a file that is there, and of which nothing can be read.
+  public var isUnopenable: Bool { failure?.isWhole == true }
 }
 
 /// A file that the manifest does not name.
@@ -33,6 +40,11 @@ public struct UnknownEvidence: Sendable {
   /// Its header and frames, where it has any.
   public var scan: SegmentScan?
   public var detail: String
+  /// What was not delivered of it.
+  public var failure: ReadFailure?
+
+  /// That, as byte ranges of the file.
+  public var unreadable: [Range<Int>] { failure?.unreadable ?? [] }
 }
 
 /// Everything that was gathered.
@@ -74,11 +86,11 @@ public struct DirectoryEvidence: Sendable {
     return names + unknown.filter { $0.scan?.header.isReadOnly == true }.map(\.file.name)
   }
 
-  /// True when there is a batch, or a vote was ever written.
+  /// True when there is a batch, or a vote was ever written; or may be, where nobody can tell.
   var isBorn: Bool {
     segments.contains { ($0.scan?.end.ordinal ?? 1) > 0 }
       || unknown.contains { $0.content != .empty && $0.content != .unfinished }
-      || votes.contains { ($0.file?.generation ?? 0) > 0 }
+      || votes.contains { ($0.file?.generation ?? 0) > 0 || $0.failure != nil }
   }
 }
 
@@ -129,7 +141,7 @@ extension DirectoryEvidence {
       evidence.segments.append(
         try examine(
           record, group: state!.group, in: directory, isActive: i == records.count - 1,
-          depth: depth))
+          depth: depth, listedBytes: sizes[record.fileName]))
       done += sizes[record.fileName] ?? 0
       progress?(done, total)
     }
@@ -150,32 +162,20 @@ extension DirectoryEvidence {
 
   private static func examine(
     _ record: SegmentRecord, group: UID, in directory: any StorageDirectory, isActive: Bool,
-    depth: Depth
+    depth: Depth, listedBytes: Int?
   ) throws(StorageError) -> SegmentEvidence {
     var evidence = SegmentEvidence(record: record, isActive: isActive)
-    let file: any StorageFile
     do {
-      file = try directory.open(record.fileName, .read)
-    } catch  where error.isNotFound {
-      return evidence
-    }
-    evidence.fileBytes = try file.size()
-    let expected = record.header(group: group)
-    evidence.examineHeader(
-      try file.readTolerantly(Layout.segmentHeader, at: 0).bytes, expected: expected)
-    guard evidence.header == .valid || evidence.header == .damaged else { return evidence }
-    if isActive {
-      evidence.scan = try SegmentScan.scan(file, header: expected, capacity: record.capacity)
-    } else if let seal = record.seal, let end = record.end {
-      try evidence.examineFooter(
-        file, seal: seal, header: expected, batchIndex: depth != .opening)
-      if evidence.footer == nil || depth == .everything {
-        evidence.scan = try SegmentScan.scan(
-          file, header: expected, limit: max(end.offset, evidence.footer?.offset ?? 0))
-        evidence.compareDigest()
-      }
-    } else if let end = record.end, !record.isCut || depth == .everything {
-      evidence.scan = try SegmentScan.scan(file, header: expected, limit: end.offset)
+      try evidence.examine(
+        try directory.open(record.fileName, .read), header: record.header(group: group),
+        depth: depth)
+    } catch {
+      if error.isNotFound { return evidence }
+      guard error.concernsFile else { throw error }
+      // There is something of that name, so it is not missing; and the other files still count.
+      evidence = SegmentEvidence(record: record, isActive: isActive)
+      evidence.fileBytes = listedBytes ?? 0
+      evidence.failure = ReadFailure(error)
     }
     return evidence
   }
@@ -203,36 +203,45 @@ extension DirectoryEvidence {
   private func examineUnknown(
     _ info: FileInfo, in directory: any StorageDirectory, state: ManifestState?
   ) throws(StorageError) -> UnknownEvidence? {
-    let file: any StorageFile
     do {
-      file = try directory.open(info.name, .read)
-    } catch  where error.isNotFound {
+      return try examineUnknown(try directory.open(info.name, .read), info, state: state)
+    } catch {
       // A live writer removed it in the meantime.
-      return nil
+      if error.isNotFound { return nil }
+      guard error.concernsFile else { throw error }
+      return UnknownEvidence(
+        file: info, content: .undelivered, detail: "a segment, by its name",
+        failure: ReadFailure(error))
     }
+  }
+
+  private func examineUnknown(
+    _ file: any StorageFile, _ info: FileInfo, state: ManifestState?
+  ) throws(StorageError) -> UnknownEvidence {
+    let front = try file.readTolerantly(Layout.segmentHeader, at: 0)
+    var failure: ReadFailure?
+    failure.note(front)
     let header: SegmentHeader
     do throws(FormatError) {
-      let front: Bytes
-      do throws(StorageError) {
-        front = try file.readTolerantly(Layout.segmentHeader, at: 0).bytes
-      } catch {
-        throw FormatError(.truncated, "\(error)")
-      }
-      header = try SegmentHeader(decoding: front.span)
+      header = try SegmentHeader(decoding: front.bytes.span)
     } catch {
       let newer = error.code == .unsupported
       var content: UnknownFile = newer ? .newer : .unreadable
       if !newer {
         var window = try FileWindow(file)
         // A header that was being written when the machine stopped, and no frame behind it.
-        if try window.isZero(from: Layout.segmentHeader) { content = .unfinished }
+        let isBlank = try window.isZero(from: Layout.segmentHeader)
+        failure = ReadFailure.joining(failure, window.failure)
+        content = isBlank ? .unfinished : failure == nil ? .unreadable : .undelivered
       }
-      return UnknownEvidence(file: info, content: content, detail: error.message)
+      return UnknownEvidence(
+        file: info, content: content, detail: error.message, failure: failure)
     }
     if let state, header.group != state.group {
       return UnknownEvidence(file: info, content: .otherGroup, detail: "group \(header.group)")
     }
     let scan = try SegmentScan.scan(file, header: header)
+    failure = ReadFailure.joining(failure, scan.failure)
     let isEmpty = scan.end.ordinal == 0 && scan.breaks.allSatisfy { $0.shape == .zeros }
     let last = segments.last?.scan
     let content: UnknownFile
@@ -244,6 +253,9 @@ extension DirectoryEvidence {
     } else if isEmpty {
       content = .empty
       detail = "an empty segment"
+    } else if scan.failure != nil {
+      // What was not delivered may be what tells a copy from a part of the log.
+      content = .undelivered
     } else if header.purpose != .roll {
       content = isUnfinishedCopy(scan) ? .copy : .stray
     } else if let last, header.previousIndex == last.end.index,
@@ -253,7 +265,8 @@ extension DirectoryEvidence {
     } else {
       content = .stray
     }
-    return UnknownEvidence(file: info, content: content, scan: scan, detail: detail)
+    return UnknownEvidence(
+      file: info, content: content, scan: scan, detail: detail, failure: failure)
   }
 
   /// True for a copy that never became part of the log, or whose removal loses nothing.
@@ -272,6 +285,29 @@ extension DirectoryEvidence {
 }
 
 extension SegmentEvidence {
+  /// Looks at header, footer and frames, as far as `depth` goes.
+  fileprivate mutating func examine(
+    _ file: any StorageFile, header expected: SegmentHeader, depth: DirectoryEvidence.Depth
+  ) throws(StorageError) {
+    fileBytes = try file.size()
+    let front = try file.readTolerantly(Layout.segmentHeader, at: 0)
+    failure.note(front)
+    examineHeader(front.bytes, expected: expected)
+    guard header == .valid || header == .damaged else { return }
+    if isActive {
+      scan = try SegmentScan.scan(file, header: expected, capacity: record.capacity)
+    } else if let seal = record.seal, let end = record.end {
+      try examineFooter(file, seal: seal, header: expected, batchIndex: depth != .opening)
+      if footer == nil || depth == .everything {
+        scan = try SegmentScan.scan(
+          file, header: expected, limit: max(end.offset, footer?.offset ?? 0))
+        compareDigest()
+      }
+    } else if let end = record.end, !record.isCut || depth == .everything {
+      scan = try SegmentScan.scan(file, header: expected, limit: end.offset)
+    }
+  }
+
   fileprivate mutating func examineHeader(_ bytes: Bytes, expected: SegmentHeader) {
     do throws(FormatError) {
       let found = try SegmentHeader(decoding: bytes.span)
@@ -290,10 +326,11 @@ extension SegmentEvidence {
     }
   }
 
-  /// Lets go of a footer whose digest the frames contradict, though they are all valid.
+  /// Lets go of a footer whose digest the frames contradict, though they are all valid. Padding that
+  /// was not delivered is in the digest too: then nobody can tell.
   fileprivate mutating func compareDigest() {
     guard let found = footer, let scan, scan.breaks.isEmpty, scan.end.offset == found.offset,
-      scan.digest != found.digest
+      scan.failure == nil, scan.digest != found.digest
     else { return }
     footer = nil
     footerDetail = "the digest of the file is not the footer's"
@@ -309,7 +346,7 @@ extension SegmentEvidence {
     }
     do throws(FormatError) {
       footer = try SegmentFooter.read(
-        file, size: seal.size, header: header, batchIndex: batchIndex)
+        file, size: seal.size, header: header, batchIndex: batchIndex, failure: &failure)
       if footer?.digest != seal.digest {
         footer = nil
         footerDetail = "the footer's digest is not the manifest's"
@@ -322,30 +359,43 @@ extension SegmentEvidence {
 
 extension SegmentFooter {
   /// Reads the footer of a sealed file; an unreadable sector shows as a wrong checksum.
+  static func read(
+    _ file: any StorageFile, size: Int, header: SegmentHeader, batchIndex: Bool = true
+  ) throws(FormatError) -> SegmentFooter {
+    var failure: ReadFailure?
+    return try read(file, size: size, header: header, batchIndex: batchIndex, failure: &failure)
+  }
+
+  /// Reads the footer of a sealed file; an unreadable sector shows as a wrong checksum.
   ///
   /// - Parameters:
   ///   - size: bytes of the file.
   ///   - batchIndex: false leaves `batches` empty, and reads no more than a page unless the terms
   ///     take more.
+  ///   - failure: takes in what the device did not deliver.
   static func read(
-    _ file: any StorageFile, size: Int, header: SegmentHeader, batchIndex: Bool = true
+    _ file: any StorageFile, size: Int, header: SegmentHeader, batchIndex: Bool = true,
+    failure: inout ReadFailure?
   ) throws(FormatError) -> SegmentFooter {
     do {
       guard size >= 16 else { throw FormatError(.truncated, "a sealed file of \(size) bytes") }
-      let trailer = try file.readTolerantly(16, at: size - 16).bytes
-      let offset = try SegmentFooter.offset(trailer: trailer.span)
+      let trailer = try file.readTolerantly(16, at: size - 16)
+      failure.note(trailer)
+      let offset = try SegmentFooter.offset(trailer: trailer.bytes.span)
       guard offset < size else { throw FormatError(.outOfRange, "a footer behind the file's end") }
       if !batchIndex, size - offset > Layout.page {
-        let front = try file.readTolerantly(Layout.page, at: offset).bytes
+        let front = try file.readTolerantly(Layout.page, at: offset)
+        failure.note(front)
         do throws(FormatError) {
-          return try SegmentFooter(decoding: front.span, header: header, batchIndex: false)
+          return try SegmentFooter(decoding: front.bytes.span, header: header, batchIndex: false)
         } catch {
           // More runs of terms than a page holds, or a count of them that rotted.
           guard error.code == .truncated else { throw error }
         }
       }
-      let bytes = try file.readTolerantly(size - offset, at: offset).bytes
-      return try SegmentFooter(decoding: bytes.span, header: header, batchIndex: batchIndex)
+      let whole = try file.readTolerantly(size - offset, at: offset)
+      failure.note(whole)
+      return try SegmentFooter(decoding: whole.bytes.span, header: header, batchIndex: batchIndex)
     } catch let error as FormatError {
       throw error
     } catch {

@@ -16,7 +16,7 @@ public struct DirectoryLook: Sendable {
   /// True when a writer held the directory at the end.
   public let isLive: Bool
 
-  public var severity: Verdict.Severity { findings.map(\.verdict.severity).max() ?? .clean }
+  public var severity: Verdict.Severity { findings.map(\.severity).max() ?? .clean }
 
   /// What every look has found that many times was there each time.
   private static let looksMax = 5

@@ -10,8 +10,8 @@ struct FileWindow {
   let file: any StorageFile
   /// Bytes of the file when the window was opened; a live file may have grown since.
   let size: Int
-  /// Sectors that the device would not deliver, as byte ranges.
-  private(set) var unreadable: [Range<Int>] = []
+  /// What the device would not deliver so far.
+  private(set) var failure: ReadFailure?
 
   private var start = 0
   private var buffer = Bytes()
@@ -30,9 +30,7 @@ struct FileWindow {
     if range.lowerBound < start || end > start + buffer.count {
       let count = max(end - range.lowerBound, min(windowBytes, size - range.lowerBound))
       let read = try file.readTolerantly(count, at: range.lowerBound)
-      for sector in read.unreadable where !unreadable.contains(sector) {
-        unreadable.append(sector)
-      }
+      failure.note(read)
       start = range.lowerBound
       buffer = read.bytes
     }
@@ -42,7 +40,7 @@ struct FileWindow {
   }
 
   /// True when a sector of `range` could not be read.
-  func isUnreadable(_ range: Range<Int>) -> Bool { unreadable.contains { $0.overlaps(range) } }
+  func isUnreadable(_ range: Range<Int>) -> Bool { failure?.within(range) != nil }
 
   /// True when nothing but zeros lies between `offset` and the end of the file.
   mutating func isZero(from offset: Int) throws(StorageError) -> Bool {

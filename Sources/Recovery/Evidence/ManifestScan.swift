@@ -27,8 +27,14 @@ public struct ManifestScan: Sendable {
   public var fileBytes: Int
   /// False when this program may read, but not write, what this copy describes.
   public var isWritable: Bool
+  /// What the device would not deliver of the file.
+  public var failure: ReadFailure?
+  /// That, as byte ranges of the file.
+  public var unreadable: [Range<Int>] { failure?.unreadable ?? [] }
 
   public var isClean: Bool { tail == .clean }
+  /// True when the tail is not clean, and nobody can know what it holds: it was not delivered.
+  public var hidesTail: Bool { !isClean && unreadable.contains { $0.upperBound > end } }
 }
 
 /// What became of one copy.
@@ -36,9 +42,21 @@ public enum ManifestCopy: Sendable {
   case missing
   /// Header or first edit are not valid: this copy says nothing.
   case unusable(FormatError)
+  /// Header or first edit were not delivered: nobody knows what this copy says.
+  case unreadable(ReadFailure)
   /// Written by a newer program.
   case unsupported(FormatError)
   case usable(ManifestScan)
+
+  /// What was not delivered of this copy.
+  public var failure: ReadFailure? {
+    switch self {
+    case .unreadable(let failure): failure
+    case .usable(let scan): scan.failure
+    case .missing, .unusable, .unsupported: nil
+    }
+  }
+  public var unreadable: [Range<Int>] { failure?.unreadable ?? [] }
 
   public var scan: ManifestScan? {
     if case .usable(let scan) = self { return scan }
@@ -55,21 +73,28 @@ extension ManifestCopy {
   public static func read(
     _ name: String, in directory: any StorageDirectory
   ) throws(StorageError) -> ManifestCopy {
-    let file: any StorageFile
+    let found: TolerantRead
     do {
-      file = try directory.open(name, .read)
-    } catch  where error.isNotFound {
-      return .missing
-    }
-    let size = try file.size()
-    guard size <= bytesMax else {
-      return .unusable(FormatError(.outOfRange, "a manifest of \(size) bytes"))
-    }
-    let bytes = try file.readTolerantly(size, at: 0).bytes
-    do throws(FormatError) {
-      return .usable(try scan(bytes))
+      let file = try directory.open(name, .read)
+      let size = try file.size()
+      guard size <= bytesMax else {
+        return .unusable(FormatError(.outOfRange, "a manifest of \(size) bytes"))
+      }
+      found = try file.readTolerantly(size, at: 0)
     } catch {
-      return error.code == .unsupported ? .unsupported(error) : .unusable(error)
+      if error.isNotFound { return .missing }
+      guard error.concernsFile else { throw error }
+      return .unreadable(ReadFailure(error))
+    }
+    var failure: ReadFailure?
+    failure.note(found)
+    do throws(FormatError) {
+      var scan = try scan(found.bytes)
+      scan.failure = failure
+      return .usable(scan)
+    } catch {
+      if error.code == .unsupported { return .unsupported(error) }
+      return failure.map { .unreadable($0) } ?? .unusable(error)
     }
   }
 
@@ -120,8 +145,17 @@ extension ManifestCopy {
 public enum VoteCopy: Hashable, Sendable {
   case missing
   case unusable(FormatError)
+  /// It was not delivered: nobody knows what this copy says.
+  case unreadable(ReadFailure)
   case unsupported(FormatError)
   case usable(VoteFile)
+
+  /// What was not delivered of this copy.
+  public var failure: ReadFailure? {
+    if case .unreadable(let failure) = self { return failure }
+    return nil
+  }
+  public var unreadable: [Range<Int>] { failure?.unreadable ?? [] }
 
   public var file: VoteFile? {
     if case .usable(let file) = self { return file }
@@ -132,18 +166,22 @@ public enum VoteCopy: Hashable, Sendable {
   public static func read(
     _ name: String, in directory: any StorageDirectory
   ) throws(StorageError) -> VoteCopy {
-    let bytes: Bytes
+    let found: TolerantRead
     do {
       let file = try directory.open(name, .read)
       // One byte more than there should be, so that a longer file is noticed.
-      bytes = try file.readTolerantly(Layout.voteFile + 1, at: 0).bytes
-    } catch  where error.isNotFound {
-      return .missing
+      found = try file.readTolerantly(Layout.voteFile + 1, at: 0)
+    } catch {
+      if error.isNotFound { return .missing }
+      guard error.concernsFile else { throw error }
+      return .unreadable(ReadFailure(error))
     }
     do throws(FormatError) {
-      return .usable(try VoteFile(decoding: bytes.span))
+      return .usable(try VoteFile(decoding: found.bytes.span))
     } catch {
-      return error.code == .unsupported ? .unsupported(error) : .unusable(error)
+      if error.code == .unsupported { return .unsupported(error) }
+      let failure = found.error.map { ReadFailure($0, unreadable: found.unreadable) }
+      return failure.map { .unreadable($0) } ?? .unusable(error)
     }
   }
 }

@@ -23,7 +23,7 @@ public enum BreakShape: String, Hashable, Sendable, CaseIterable {
   case outOfOrder
   /// The file ends before what was made of it: no crash does that.
   case fileEnds
-  /// The device would not deliver the frame's sector.
+  /// The device would not deliver the frame, or a part of its body.
   case unreadable
 }
 
@@ -101,8 +101,10 @@ public struct SegmentScan: Sendable {
   public internal(set) var unsupported: FormatError?
   /// Offsets of frames whose padding is not what it should be: harmless, but worth a word.
   public internal(set) var paddingDamage: [Int] = []
-  /// Sectors that the device would not deliver, as byte ranges.
-  public internal(set) var unreadable: [Range<Int>] = []
+  /// What the device would not deliver of the part that was looked at.
+  public internal(set) var failure: ReadFailure?
+  /// That, as byte ranges of the file.
+  public var unreadable: [Range<Int>] { failure?.unreadable ?? [] }
   /// CRC32C of the file up to `end`, if the chain is unbroken up to there.
   public internal(set) var digest: UInt32
   var marks: [FrameMark] = []

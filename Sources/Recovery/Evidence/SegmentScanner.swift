@@ -58,7 +58,10 @@ struct SegmentScanner {
   }
 
   mutating func run() throws(StorageError) {
-    defer { scan.unreadable = window.unreadable }
+    defer {
+      let looked = window.failure?.within(Layout.segmentHeader..<max(limit, Layout.segmentHeader))
+      scan.failure = ReadFailure.joining(scan.failure, looked)
+    }
     // At the end of the file too: that it ends there may be the finding.
     while offset < limit || limit == window.size {
       switch try examine(offset) {
@@ -125,9 +128,11 @@ struct SegmentScanner {
       // What lies behind the end of the file was never written: count it as zeros.
       let missing = (frame.extent - bytes.count) / Layout.sector
       let zeros = bytes.span.zeroPieces(of: Layout.sector) + missing
+      let isUnreadable = window.isUnreadable(offset..<offset + frame.extent)
       let shape: BreakShape =
         missing > 0 && isShort
-        ? .fileEnds : zeros > frame.blankSectors ? .bodyCutByZeros : .bodyDamaged
+        ? .fileEnds
+        : zeros > frame.blankSectors ? .bodyCutByZeros : isUnreadable ? .unreadable : .bodyDamaged
       return .broken(shape, frame, header, error.message)
     }
   }

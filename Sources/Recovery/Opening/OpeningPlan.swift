@@ -257,8 +257,9 @@ extension StorageDirectory {
       do throws(StorageError) {
         _ = try open(free, .read)
       } catch {
-        guard error.isNotFound else { throw RecoveryError(error) }
-        return free
+        if error.isNotFound { return free }
+        // A directory or a link has that name: it is taken all the same.
+        guard error.isNoRegularFile else { throw RecoveryError(error) }
       }
       free = "\(wanted).\(copy)"
     }
@@ -389,8 +390,9 @@ private struct OpeningPlanner {
       let record = segment.record
       let name = record.fileName
       let header = record.header(group: state.group)
+      // A seal is the digest of every byte: of one that was not delivered there is none.
       guard let end = record.end, !record.isCut, let scan = segment.scan, segment.footer == nil,
-        scan.end.ordinal >= end.ordinal
+        scan.end.ordinal >= end.ordinal, scan.failure == nil
       else { continue }
       let footer = scan.footer.encoded(header: header)
       let size = scan.end.offset + footer.count
@@ -442,6 +444,8 @@ private struct OpeningPlanner {
     do {
       bytes = try directory.open(record.fileName, .read).read(scan.end.offset - start, at: start)
     } catch {
+      // Their padding does not come: the log goes on in another place.
+      if error.isReadFailure { return nil }
       throw RecoveryError(error)
     }
     guard bytes.count == scan.end.offset - start else { return nil }

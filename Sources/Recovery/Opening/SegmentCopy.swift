@@ -94,9 +94,11 @@ extension StorageFile {
   /// The batch behind the frame at `offset`, frame and body checked against each other.
   func batch(at offset: Int, seed: FrameSeed) throws(FormatError) -> Batch {
     do {
-      let page = try read(Layout.page, at: offset)
+      // Of padding that does not come nothing is copied.
+      let page = try readTolerantly(Layout.page, at: offset).bytes
       let frame = try Frame(decoding: page.span, seed: seed)
-      let bytes = frame.extent > page.count ? try read(frame.extent, at: offset) : page
+      let bytes =
+        frame.extent > page.count ? try readTolerantly(frame.extent, at: offset).bytes : page
       guard bytes.count >= Layout.frame + frame.bodyBytes else {
         throw FormatError(.truncated, "the file ends within a batch", at: offset)
       }

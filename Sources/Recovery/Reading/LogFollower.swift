@@ -80,6 +80,9 @@ public struct LogFollower {
       throw RecoveryError(.lost, "\(directory.path): \(lost)", findings: [lost])
     }
     view = LogView(look.diagnosis, in: directory)
+    if view == nil, let hidden = look.findings.first(where: { $0.verdict == .inputOutput }) {
+      throw RecoveryError(refusing: [hidden], path: directory.path)
+    }
     manifestNumber = look.diagnosis.evidence.manifest?.number ?? 0
     return true
   }

@@ -21,6 +21,8 @@ public struct LogView: Sendable {
     var endsInDamage = false
     /// True when there is no file.
     var isMissing = false
+    /// What was not delivered of the file.
+    var failure: ReadFailure?
   }
 
   public let state: ManifestState
@@ -34,9 +36,12 @@ public struct LogView: Sendable {
   private var isActiveWhole = true
   private let directory: any StorageDirectory
 
-  /// The log that `diagnosis` leaves; nil if there is no manifest to go by.
+  /// The log that `diagnosis` leaves; nil if there is no manifest to go by, or one of which edits
+  /// were not delivered: they may have taken back what the others say.
   public init?(_ diagnosis: Diagnosis, in directory: any StorageDirectory) {
-    guard let state = diagnosis.evidence.manifest?.state else { return nil }
+    guard !diagnosis.hidesManifest, let state = diagnosis.evidence.manifest?.state else {
+      return nil
+    }
     self.state = state
     self.directory = directory
     firstIndex = state.firstIndex
@@ -45,10 +50,12 @@ public struct LogView: Sendable {
       let record = segment.record
       let scan = segment.scan
       var batches = scan.map(\.batches)
-      // What is reported without an end has none here either.
-      let endsInDamage = diagnosis.refusals.contains {
-        $0.file == record.fileName && $0.firstIndex != nil && $0.lastIndex == nil
-      }
+      // What is reported without an end has none here either; nor has a file that cannot be read.
+      let endsInDamage =
+        segment.isUnopenable && record.end == nil
+        || diagnosis.refusals.contains {
+          $0.file == record.fileName && $0.firstIndex != nil && $0.lastIndex == nil
+        }
       var last = record.end?.index ?? scan?.end.index ?? record.previousIndex
       if let scan, !scan.breaks.isEmpty,
         diagnosis.refusals.contains(where: { $0.file == record.fileName })
@@ -65,7 +72,8 @@ public struct LogView: Sendable {
       parts.append(
         Part(
           record: record, header: record.header(group: state.group), last: last, batches: batches,
-          endsInDamage: endsInDamage, isMissing: segment.fileBytes == nil))
+          endsInDamage: endsInDamage, isMissing: segment.fileBytes == nil,
+          failure: ReadFailure.joining(segment.failure, scan?.failure)))
     }
     self.parts = parts
     active = diagnosis.evidence.segments.last?.scan
@@ -152,11 +160,18 @@ public struct LogView: Sendable {
   private func report(
     _ first: LogIndex, _ last: LogIndex?, _ part: Part, _ onDamage: ((RecoveryError) -> Void)?
   ) throws(RecoveryError) {
+    let name = part.record.fileName
+    let entries = Words.entries(first, last)
     let verb = first == last ? "is" : "are"
-    let what = part.isMissing ? "lost with the file" : "damaged"
-    let damage = RecoveryError(
-      part.isMissing ? .lost : .damaged,
-      "\(part.record.fileName): \(Words.entries(first, last)) \(verb) \(what)")
+    let damage =
+      if let failure = part.failure {
+        RecoveryError(
+          .storage, "\(name): \(entries) cannot be read: \(failure)", storageError: failure.error)
+      } else if part.isMissing {
+        RecoveryError(.lost, "\(name): \(entries) \(verb) lost with the file")
+      } else {
+        RecoveryError(.damaged, "\(name): \(entries) \(verb) damaged")
+      }
     guard let onDamage else { throw damage }
     onDamage(damage)
   }
@@ -214,10 +229,23 @@ package struct BatchReader {
     } catch let error as StorageError {
       throw RecoveryError(error)
     } catch {
+      if let failure = withheld(at: location.offset) {
+        throw RecoveryError(
+          .storage,
+          "\(path): \(Words.entries(range)) cannot be read: \(failure)",
+          storageError: failure.error)
+      }
       throw RecoveryError(
         .damaged,
         "\(path) at byte \(location.offset): \(Words.entries(range)) cannot be read: \(error)")
     }
+  }
+
+  /// What was not delivered of the batch at `offset`, as far as its frame says where that ends.
+  private mutating func withheld(at offset: Int) -> ReadFailure? {
+    let page = try? window.bytes(offset..<offset + Layout.page)
+    let frame = page.flatMap { try? Frame(decoding: $0.span, seed: seed) }
+    return window.failure?.within(offset..<offset + (frame?.extent ?? Layout.sector))
   }
 
   /// The batch that the frame at `location` holds, if it is the frame that belongs there.

@@ -60,6 +60,9 @@ extension RepairPlan {
     if diagnosis.isUnborn { throw RecoveryError(.noLog, "\(path) holds no log") }
     let refused = diagnosis.findings.filter { $0.verdict.severity == .refused }
     if !refused.isEmpty { throw RecoveryError(refusing: refused, path: path) }
+    // What was not delivered may be what the repair would make anew, or give up.
+    let withheld = diagnosis.withheld
+    if !withheld.isEmpty { throw RecoveryError(refusing: withheld, path: path) }
     if diagnosis.findings.isEmpty {
       return RepairPlan(
         steps: [], reasons: [], notes: [], losses: [], choices: [], isAccepted: true)
@@ -158,6 +161,22 @@ extension DiskStep {
       .remove(let name), .rename(_, let name):
       name
     case .sync, .makeDirectory, .syncDirectory, .copy, .close: nil
+    }
+  }
+}
+
+extension Diagnosis {
+  /// Findings of row Y that no accepted loss covers: nobody knows what the files say that decide.
+  fileprivate var withheld: [Finding] {
+    findings.filter { finding in
+      guard finding.verdict == .inputOutput else { return false }
+      switch finding.evidence {
+      // Entries in frames that cannot be read: they may be given up by name.
+      case .segmentBreak: return false
+      case .unknown:
+        return evidence.unknown.contains { $0.file.name == finding.file && $0.scan == nil }
+      default: return true
+      }
     }
   }
 }

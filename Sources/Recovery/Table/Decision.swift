@@ -21,6 +21,10 @@ public enum Evidence: Hashable, Sendable {
   case unknown(UnknownFile, isLive: Bool)
   /// A frame or change of a kind that this program does not know and may not ignore.
   case unknownKind
+  /// A segment that the manifest names is there, and nothing of it can be read.
+  case unopenable(UnopenableFile)
+  /// Bytes were not delivered that hold no entry, and that nothing else here depends on.
+  case unusedSpace
 }
 
 public struct BreakFacts: Hashable, Sendable {
@@ -63,6 +67,8 @@ public enum HeaderFacts: Hashable, Sendable, CaseIterable {
   case valid
   /// Not readable; the manifest knows what it said.
   case damaged
+  /// Not delivered; the manifest knows what it said.
+  case undelivered
   /// Valid, but of another segment: the file that the manifest names is gone.
   case otherSegment
   case otherGroup
@@ -73,15 +79,33 @@ public enum FooterFacts: Hashable, Sendable, CaseIterable {
   case valid
   /// The footer or the file's size is wrong; the batches are all there.
   case damaged
+  /// The footer was not delivered; the batches are all there.
+  case undelivered
+}
+
+/// Why nothing can be read of a file that is there.
+public enum UnopenableFile: Hashable, Sendable, CaseIterable {
+  /// This user may not.
+  case denied
+  /// A symbolic link: what it leads to is not this directory's.
+  case symbolicLink
+  /// A directory, a pipe, a socket, a device.
+  case notAFile
+  /// Any other error of the file system.
+  case failed
 }
 
 public struct ManifestFacts: Hashable, Sendable {
   public enum Copy: Hashable, Sendable, CaseIterable {
     case missing, unusable, newerFormat
+    /// Not delivered, in whole or in the part that everything else depends on.
+    case undelivered
     /// Valid to its end.
     case clean
     /// Valid up to an edit, with bytes behind it that are none.
     case damagedTail
+    /// Valid up to an edit; behind it something was not delivered.
+    case undeliveredTail
   }
   public enum Order: Hashable, Sendable, CaseIterable {
     /// Both end with the same edit.
@@ -111,6 +135,8 @@ public struct ManifestFacts: Hashable, Sendable {
 public struct VoteFacts: Hashable, Sendable {
   public enum Copy: Hashable, Sendable, CaseIterable {
     case missing, unusable, newerFormat, usable
+    /// Not delivered.
+    case undelivered
   }
   public enum Order: Hashable, Sendable, CaseIterable {
     case same, different
@@ -145,6 +171,8 @@ public enum UnknownFile: Hashable, Sendable, CaseIterable {
   case stray
   /// A spare, a temporary file, or one that was dropped.
   case unfinished
+  /// A segment by its name, and what says which was not delivered.
+  case undelivered
 }
 
 extension Verdict {
@@ -154,7 +182,7 @@ extension Verdict {
     case .segmentBreak(let facts): decide(facts)
     case .header(let facts): decide(facts)
     case .footer(.valid): .clean
-    case .footer(.damaged): .healedFooter
+    case .footer(.damaged), .footer(.undelivered): .healedFooter
     case .unsealed: .unsealed
     case .manifest(let facts): decide(facts)
     case .votes(let facts): decide(facts)
@@ -162,6 +190,8 @@ extension Verdict {
     case .missing(holdsEntries: false): .leftover
     case .unknown(let file, let isLive): decide(file, isLive: isLive)
     case .unknownKind: .unsupported
+    case .unopenable: .inputOutput
+    case .unusedSpace: .unusedSpace
     }
   }
 
@@ -172,6 +202,8 @@ extension Verdict {
     }
     switch (facts.shape, facts.later, facts.stop) {
     case (.zeros, _, _): return .clean
+    // No writer does this, and no power cut that anybody could tell from a failing device.
+    case (.unreadable, _, .live), (.unreadable, _, .unclean): return .inputOutput
     // A writer is at work: this is the batch that it is writing.
     case (_, _, .live): return .clean
     case (_, _, .clean): return .behindClose
@@ -180,7 +212,7 @@ extension Verdict {
     case (.bodyCutByZeros, .none, .unclean): return .tornBody
     case (.frameMissing, .none, .unclean): return .tornFrame
     case (.bodyDamaged, .none, .unclean), (.frameDamaged, .none, .unclean),
-      (.fileEnds, .none, .unclean), (.unreadable, .none, .unclean):
+      (.fileEnds, .none, .unclean):
       return .ambiguousTail
     }
   }
@@ -188,7 +220,7 @@ extension Verdict {
   private static func decide(_ facts: HeaderFacts) -> Verdict {
     switch facts {
     case .valid: .clean
-    case .damaged: .healedHeader
+    case .damaged, .undelivered: .healedHeader
     case .otherSegment: .lostFile
     case .otherGroup: .foreign
     case .newer: .unsupported
@@ -203,6 +235,13 @@ extension Verdict {
       return facts.isBorn ? .manifestLost : .unborn
     case (.missing, .unusable), (.unusable, .missing), (.unusable, .unusable):
       return .manifestLost
+    case (.undelivered, let other), (let other, .undelivered):
+      // An edit is in both copies before anything relies on it: one that is whole is enough. What
+      // the other one lacks may be in this one, and so is nothing to rebuild from segments.
+      return other == .clean && !facts.isCarriedBeyond ? .healedManifest : .inputOutput
+    case (.undeliveredTail, let other), (let other, .undeliveredTail):
+      if facts.order == .conflict { return .corruptManifest }
+      return other == .clean && !facts.isCarriedBeyond ? .healedManifest : .inputOutput
     case _ where facts.isCarriedBeyond:
       return .corruptManifest
     case (.clean, .missing), (.clean, .unusable), (.missing, .clean), (.unusable, .clean):
@@ -235,8 +274,9 @@ extension Verdict {
       case .different: return .healedVote
       case .conflict: return .voteLost
       }
-    case (.usable, .missing), (.usable, .unusable), (.missing, .usable), (.unusable, .usable):
-      return .healedVote
+    // A vote is in both copies before it is answered: one is enough.
+    case (.usable, _), (_, .usable): return .healedVote
+    case (.undelivered, _), (_, .undelivered): return .inputOutput
     case (.missing, .missing), (.missing, .unusable), (.unusable, .missing), (.unusable, .unusable):
       return .voteLost
     }
@@ -247,6 +287,7 @@ extension Verdict {
     case (.newer, _): .unsupported
     case (.otherGroup, _): .foreign
     case (.unreadable, _): .orphan
+    case (.undelivered, _): .inputOutput
     // A writer prepares files, and the manifest that names them was read before it did.
     case (.empty, true), (.copy, true), (.unfinished, true), (.stray, true), (.continues, true):
       .clean

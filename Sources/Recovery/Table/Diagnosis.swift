@@ -9,8 +9,10 @@ public struct Diagnosis: Sendable {
   public let evidence: DirectoryEvidence
   /// The rows that fired, in the order of the log; `clean` rows are left out.
   public let findings: [Finding]
+  /// True when edits of the manifest were not delivered: what there is of it is no log to go by.
+  public let hidesManifest: Bool
 
-  public var severity: Verdict.Severity { findings.map(\.verdict.severity).max() ?? .clean }
+  public var severity: Verdict.Severity { findings.map(\.severity).max() ?? .clean }
 
   /// The findings for which a log on one machine does not open.
   public var refusals: [Finding] { findings.filter(\.verdict.refusesOpening) }
@@ -20,25 +22,49 @@ public struct Diagnosis: Sendable {
 
   public init(_ evidence: DirectoryEvidence) {
     self.evidence = evidence
-    var findings: [Finding] = []
-    findings += Self.manifestFindings(evidence)
-    findings += Self.voteFindings(evidence)
+    let manifests = Self.manifestFindings(evidence)
+    hidesManifest = manifests.contains { $0.verdict == .inputOutput }
+    var findings = Self.voteFindings(evidence)
     for segment in evidence.segments { findings += Self.findings(segment, in: evidence) }
     findings += evidence.unknown.compactMap { Self.finding($0, in: evidence) }
-    self.findings = findings.filter { $0.verdict != .clean }
+    if hidesManifest {
+      // What the log is made of is not known: only what was not delivered either is certain.
+      findings.removeAll { $0.failure == nil && $0.verdict.severity != .refused }
+    }
+    self.findings = (manifests + findings).filter { $0.verdict != .clean }
   }
 
   private static func finding(
     _ file: UnknownEvidence, in evidence: DirectoryEvidence
   ) -> Finding? {
     // Without a manifest every segment is unknown: that is row P, and none of them an orphan.
-    let isOfLog = file.scan != nil && file.content != .newer
+    let isOfLog = file.scan != nil && file.content != .newer && file.content != .undelivered
     if evidence.manifest == nil, isOfLog { return nil }
     let continues = file.content == .continues
     return Finding(
       deciding: .unknown(file.content, isLive: evidence.isLive), file: file.file.name,
       firstIndex: continues ? file.scan?.header.firstIndex : nil,
-      lastIndex: continues ? file.scan?.end.index : nil, detail: file.detail)
+      lastIndex: continues ? file.scan?.end.index : nil, detail: file.detail,
+      failure: file.failure)
+  }
+
+  /// A finding for each of two copies of which something was not delivered; `finding` if that is
+  /// neither.
+  private static func perCopy(
+    _ finding: Finding, _ copies: [(name: String, failure: ReadFailure?)]
+  ) -> [Finding] {
+    let failed = copies.compactMap { name, failure -> Finding? in
+      guard let failure else { return nil }
+      var finding = finding
+      if finding.verdict == .clean {
+        finding = Finding(deciding: .unusedSpace, file: name, detail: "the copy is valid")
+      }
+      finding.file = name
+      finding.offset = failure.unreadable.first?.lowerBound
+      finding.failure = failure
+      return finding
+    }
+    return failed.isEmpty ? [finding] : failed
   }
 
   /// The highest edit that a frame names. A segment that the manifest does not know counts too: if
@@ -63,14 +89,14 @@ public struct Diagnosis: Sendable {
     let conflict = facts.order == .conflict ? ["the copies contradict each other"] : []
     let carriedDetail = carried > best ? ["a frame names edit \(carried)"] : []
     let named = namedCopy(first, second, best: best)
-    return [
-      Finding(
-        deciding: .manifest(facts), file: ManifestHeader.names[named],
-        offset: facts.order == .conflict
-          ? conflictOffset(evidence.manifests[named].scan, evidence.manifests[1 - named].scan)
-          : offset(evidence.manifests[named]),
-        detail: (details + conflict + carriedDetail).joined(separator: "; "))
-    ]
+    let finding = Finding(
+      deciding: .manifest(facts), file: ManifestHeader.names[named],
+      offset: facts.order == .conflict
+        ? conflictOffset(evidence.manifests[named].scan, evidence.manifests[1 - named].scan)
+        : offset(evidence.manifests[named]),
+      detail: (details + conflict + carriedDetail).joined(separator: "; "))
+    let failures = [first.failure, second.failure]
+    return perCopy(finding, Array(zip(ManifestHeader.names, failures)))
   }
 
   /// The copy that is newer than this program, or has to be mended; not always the first.
@@ -87,7 +113,7 @@ public struct Diagnosis: Sendable {
   /// valid edit.
   private static func offset(_ copy: ManifestCopy) -> Int {
     switch copy {
-    case .missing: 0
+    case .missing, .unreadable: 0
     case .unusable(let error), .unsupported(let error): error.offset
     case .usable(let scan): scan.end
     }
@@ -110,8 +136,10 @@ public struct Diagnosis: Sendable {
     switch copy {
     case .missing: .missing
     case .unusable: .unusable
+    case .unreadable: .undelivered
     case .unsupported: .newerFormat
-    case .usable(let scan): scan.isClean ? .clean : .damagedTail
+    case .usable(let scan):
+      scan.isClean ? .clean : scan.hidesTail ? .undeliveredTail : .damagedTail
     }
   }
 
@@ -135,6 +163,7 @@ public struct Diagnosis: Sendable {
     switch copy {
     case .missing: "\(name) is missing"
     case .unusable(let error), .unsupported(let error): "\(name): \(error.message)"
+    case .unreadable: "\(name) cannot be read"
     case .usable(let scan):
       if case .damaged(let error) = scan.tail {
         "\(name): \(error.message) at byte \(error.offset), behind edit \(scan.number)"
@@ -170,22 +199,22 @@ public struct Diagnosis: Sendable {
       case .missing: details.append("\(name) is missing")
       case .unusable(let error), .unsupported(let error):
         details.append("\(name): \(error.message)")
+      case .unreadable: details.append("\(name) cannot be read")
       case .usable(let file): details.append("\(name) has generation \(file.generation)")
       }
     }
     let isFirst =
       first.file == nil || (first.file?.generation ?? 0) < (second.file?.generation ?? 0)
-    return [
-      Finding(
-        deciding: .votes(facts), file: VoteFile.names[isFirst ? 0 : 1],
-        offset: offset(isFirst ? first : second), detail: details.joined(separator: "; "))
-    ]
+    let finding = Finding(
+      deciding: .votes(facts), file: VoteFile.names[isFirst ? 0 : 1],
+      offset: offset(isFirst ? first : second), detail: details.joined(separator: "; "))
+    return perCopy(finding, Array(zip(VoteFile.names, evidence.votes.map(\.failure))))
   }
 
   /// Where a copy is not what it should be; one that is only older is that from its beginning.
   private static func offset(_ copy: VoteCopy) -> Int {
     switch copy {
-    case .missing, .usable: 0
+    case .missing, .unreadable, .usable: 0
     case .unusable(let error), .unsupported(let error): error.offset
     }
   }
@@ -194,6 +223,7 @@ public struct Diagnosis: Sendable {
     switch copy {
     case .missing: .missing
     case .unusable: .unusable
+    case .unreadable: .undelivered
     case .unsupported: .newerFormat
     case .usable: .usable
     }
@@ -216,12 +246,23 @@ public struct Diagnosis: Sendable {
           detail: "the manifest names it, and it is not there")
       ]
     }
+    if segment.isUnopenable, let failure = segment.failure {
+      return [
+        Finding(
+          deciding: .unopenable(UnopenableFile(failure.error)), file: name,
+          firstIndex: record.firstIndex, lastIndex: lastIndex,
+          detail: "the manifest names it, and nothing of it can be read", failure: failure)
+      ]
+    }
+    let hidden = segment.failure?.within(0..<Layout.segmentHeader)
+    let header: HeaderFacts =
+      segment.header == .damaged && hidden != nil ? .undelivered : segment.header
     var findings = [
       Finding(
-        deciding: .header(segment.header), file: name, offset: 0,
+        deciding: .header(header), file: name, offset: 0,
         firstIndex: segment.header == .otherSegment ? record.firstIndex : nil,
         lastIndex: segment.header == .otherSegment ? lastIndex : nil,
-        detail: segment.headerDetail)
+        detail: segment.headerDetail, failure: header == .valid ? nil : hidden)
     ]
     if let error = segment.scan?.unsupported {
       findings.append(
@@ -231,11 +272,13 @@ public struct Diagnosis: Sendable {
     let breaks = Self.breaks(segment, in: evidence)
     findings += breaks
     if record.seal != nil, breaks.isEmpty, segment.header == .valid || segment.header == .damaged {
-      let facts: FooterFacts = segment.footer == nil ? .damaged : .valid
+      let hidden = segment.failure?.within(Layout.segmentHeader..<Int.max)
+      let facts: FooterFacts =
+        segment.footer != nil ? .valid : hidden == nil ? .damaged : .undelivered
       findings.append(
         Finding(
           deciding: .footer(facts), file: name, offset: record.end?.offset,
-          detail: segment.footerDetail))
+          detail: segment.footerDetail, failure: facts == .valid ? nil : hidden))
     }
     if record.end != nil, record.seal == nil, !record.isCut, !evidence.isLive {
       findings.append(
@@ -243,7 +286,20 @@ public struct Diagnosis: Sendable {
           deciding: .unsealed, file: name, offset: record.end?.offset,
           detail: "ended at entry \(record.end!.index), without a seal"))
     }
-    return findings
+    return findings + unused(segment, told: findings)
+  }
+
+  /// What was not delivered of a segment, and no finding that counts has told.
+  private static func unused(_ segment: SegmentEvidence, told findings: [Finding]) -> [Finding] {
+    let all = ReadFailure.joining(segment.failure, segment.scan?.failure)
+    let told = findings.filter { $0.verdict != .clean }.compactMap(\.failure)
+    guard let left = all?.without(told) else { return [] }
+    return [
+      Finding(
+        deciding: .unusedSpace, file: segment.record.fileName,
+        offset: left.unreadable.first?.lowerBound, detail: "no entry of the log is there",
+        failure: left)
+    ]
   }
 
   private static func breaks(
@@ -269,9 +325,26 @@ public struct Diagnosis: Sendable {
           firstIndex: found.firstIndex,
           lastIndex: found.lastIndex(durableThrough: mark) ?? record.end?.index,
           detail: "frame \(found.ordinal): \(found.detail)"))
+      // A cut takes along everything behind it; damage that is kept ends where frames go on.
+      let isCut = findings.last?.verdict.refusesOpening == false
+      let end = isCut ? Int.max : found.resumesAt ?? .max
+      findings[findings.count - 1].failure = scan.failure?.within(
+        found.offset..<max(end, found.offset))
       // Where the chain is cut, nothing behind counts.
       if let verdict = findings.last?.verdict, !verdict.refusesOpening { break }
     }
     return findings
+  }
+}
+
+extension UnopenableFile {
+  fileprivate init(_ error: StorageError) {
+    if error.isSymbolicLink {
+      self = .symbolicLink
+    } else if error.isNoRegularFile {
+      self = .notAFile
+    } else {
+      self = error.isDenied ? .denied : .failed
+    }
   }
 }

@@ -16,10 +16,18 @@ public struct Finding: Hashable, Sendable {
   public var lastIndex: LogIndex?
   /// What exactly disagreed.
   public var detail: String
+  /// What the device or the file system did not deliver of it.
+  public var failure: ReadFailure?
+
+  /// That, as byte ranges of the file.
+  public var unreadable: [Range<Int>] { failure?.unreadable ?? [] }
+  /// How bad it is. What was not delivered is worse than what it looks like.
+  public var severity: Verdict.Severity { failure == nil ? verdict.severity : .inputOutput }
 
   public init(
     _ verdict: Verdict, evidence: Evidence, file: String, offset: Int? = nil,
-    firstIndex: LogIndex? = nil, lastIndex: LogIndex? = nil, detail: String
+    firstIndex: LogIndex? = nil, lastIndex: LogIndex? = nil, detail: String,
+    failure: ReadFailure? = nil
   ) {
     self.verdict = verdict
     self.evidence = evidence
@@ -28,15 +36,16 @@ public struct Finding: Hashable, Sendable {
     self.firstIndex = firstIndex
     self.lastIndex = lastIndex
     self.detail = detail
+    self.failure = failure
   }
 
   init(
     deciding evidence: Evidence, file: String, offset: Int? = nil, firstIndex: LogIndex? = nil,
-    lastIndex: LogIndex? = nil, detail: String
+    lastIndex: LogIndex? = nil, detail: String, failure: ReadFailure? = nil
   ) {
     self.init(
       Verdict.decide(evidence), evidence: evidence, file: file, offset: offset,
-      firstIndex: firstIndex, lastIndex: lastIndex, detail: detail)
+      firstIndex: firstIndex, lastIndex: lastIndex, detail: detail, failure: failure)
   }
 
   /// The concerned indices in words, or nil.
@@ -48,11 +57,13 @@ public struct Finding: Hashable, Sendable {
 }
 
 extension Finding: CustomStringConvertible {
-  /// One line: verdict, place, indices, detail.
+  /// One line: verdict, place, indices, detail, what was not delivered.
   public var description: String {
     var line = "\(verdict.title) [\(verdict.rawValue)] \(file)"
     if let offset { line += " at byte \(offset)" }
     if let indices { line += ", \(indices)" }
-    return line + ": \(detail)"
+    line += ": \(detail)"
+    guard let failure else { return line }
+    return line + (detail.isEmpty ? "" : "; ") + "\(failure)"
   }
 }

@@ -53,6 +53,10 @@ public enum Verdict: String, Hashable, Sendable, CaseIterable {
   case unsupported = "W"
   /// @X Of another group.
   case foreign = "X"
+  /// @Y Something that decides was not delivered by the device or the file system.
+  case inputOutput = "Y"
+  /// @Z What was not delivered holds no entry, and decides nothing.
+  case unusedSpace = "Z"
 
   /// How bad a row is; each level includes what the lower ones allow.
   public enum Severity: Int, Sendable, Comparable, CaseIterable {
@@ -66,13 +70,16 @@ public enum Verdict: String, Hashable, Sendable, CaseIterable {
     case lost = 3
     /// Hands off.
     case refused = 4
+    /// The device or the file system does not deliver what it holds: no row of a lower level is
+    /// certain. A finding of any row is of this level if something of it was not delivered.
+    case inputOutput = 5
 
     public static func < (a: Severity, b: Severity) -> Bool { a.rawValue < b.rawValue }
   }
 
   public var severity: Severity {
     switch self {
-    case .clean, .unborn: .clean
+    case .clean, .unborn, .unusedSpace: .clean
     case .tornBody, .tornFrame, .tornSeveral, .behindClose, .healedFooter, .healedHeader,
       .healedVote, .healedManifest, .unsealed, .tornEdit, .orphan, .leftover:
       .mended
@@ -82,6 +89,7 @@ public enum Verdict: String, Hashable, Sendable, CaseIterable {
       .damaged
     case .manifestLost, .lostFile: .lost
     case .unsupported, .foreign: .refused
+    case .inputOutput: .inputOutput
     }
   }
 
@@ -89,7 +97,7 @@ public enum Verdict: String, Hashable, Sendable, CaseIterable {
   public var refusesOpening: Bool {
     switch self {
     case .corruptBatch, .corruptOrder, .corruptManifest, .manifestLost, .lostFile,
-      .unknownContinues, .unsupported, .foreign:
+      .unknownContinues, .unsupported, .foreign, .inputOutput:
       true
     default: false
     }
@@ -113,6 +121,7 @@ public enum Verdict: String, Hashable, Sendable, CaseIterable {
     case .unborn: "no log"
     case .unsupported: "unsupported"
     case .foreign: "foreign"
+    case .inputOutput, .unusedSpace: "I/O error"
     }
   }
 
@@ -144,6 +153,9 @@ public enum Verdict: String, Hashable, Sendable, CaseIterable {
     case .unborn: "a log is started here"
     case .unsupported: "refused, nothing is touched: use the program that wrote it"
     case .foreign: "refused, nothing is touched: this file belongs to another group"
+    case .inputOutput:
+      "refused, nothing is touched: it may be what the log needs, and be readable the next time"
+    case .unusedSpace: "nothing to do: no entry is there; copy the log to a device that is sound"
     }
   }
 }

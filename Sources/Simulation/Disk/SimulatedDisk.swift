@@ -19,8 +19,13 @@ public enum SimulatedFault: Sendable, Hashable {
   /// The n-th sync from now fails; afterwards the pages count as clean: the next sync succeeds and
   /// writes nothing.
   case syncLies(call: Int)
-  /// Reads of this sector fail.
+  /// Reads of this sector fail, until all of it is written: then the device puts another one in its
+  /// place. It belongs to the file, and goes where that is renamed to.
   case unreadable(file: String, sector: Int)
+  /// The n-th read from now fails; the same one, tried again, does not.
+  case failRead(call: Int, errno: Int32)
+  /// The file of this name is there, and does not open; it can be removed, or replaced.
+  case unopenable(file: String, errno: Int32)
 }
 
 public final class SimulatedDisk: StorageDirectory, @unchecked Sendable {
@@ -35,6 +40,7 @@ public final class SimulatedDisk: StorageDirectory, @unchecked Sendable {
   private(set) var changes = 0
   private(set) var writes = 0
   private(set) var syncs = 0
+  private(set) var reads = 0
   private var isHeld = false
 
   init(_ state: DiskState = DiskState()) { self.state = state }
@@ -65,6 +71,11 @@ public final class SimulatedDisk: StorageDirectory, @unchecked Sendable {
   // MARK: StorageDirectory
 
   public func open(_ name: String, _ access: FileAccess) throws(StorageError) -> any StorageFile {
+    for fault in faults {
+      if case .unopenable(let file, let errno) = fault, file == name, access != .create {
+        throw StorageError(.open, path: "\(path)/\(name)", errno: Errno(rawValue: errno))
+      }
+    }
     switch access {
     case .read, .update:
       guard let inode = state.entries[name] else {
@@ -95,6 +106,8 @@ public final class SimulatedDisk: StorageDirectory, @unchecked Sendable {
     }
     state.entries[from] = nil
     state.entries[to] = inode
+    dropFaults(of: to)
+    moveFaults(from, to: to)
     // One change: a crash never leaves both names or neither.
     state.pendingEntries.append(.move(from, to, inode))
   }
@@ -105,6 +118,7 @@ public final class SimulatedDisk: StorageDirectory, @unchecked Sendable {
     }
     try changing(.remove, name)
     state.unlink(name)
+    dropFaults(of: name)
   }
 
   public func makeDirectory(_ name: String) throws(StorageError) {}
@@ -124,14 +138,48 @@ public final class SimulatedDisk: StorageDirectory, @unchecked Sendable {
 
   fileprivate func unlock() { isHeld = false }
 
+  // MARK: Faults of files
+
+  private func dropFaults(of name: String) {
+    faults.removeAll { fault in
+      switch fault {
+      case .unreadable(let file, _), .unopenable(let file, _): file == name
+      default: false
+      }
+    }
+  }
+
+  private func moveFaults(_ from: String, to name: String) {
+    faults = faults.map { fault in
+      switch fault {
+      case .unreadable(from, let sector): .unreadable(file: name, sector: sector)
+      case .unopenable(from, let errno): .unopenable(file: name, errno: errno)
+      default: fault
+      }
+    }
+  }
+
+  private func reviveSectors(of name: String, in written: Range<Int>, size: Int) {
+    faults.removeAll { fault in
+      guard case .unreadable(let file, let sector) = fault, file == name else { return false }
+      let place = DiskState.range(sector, size)
+      return written.lowerBound <= place.lowerBound && written.upperBound >= place.upperBound
+    }
+  }
+
   // MARK: Files
 
   fileprivate func read(
     _ inode: Int, _ name: String, _ count: Int, _ offset: Int
   ) throws(StorageError) -> Bytes {
+    reads += 1
     let end = min(offset + count, state.inodes[inode].content.count)
     guard offset < end else { return Bytes() }
     for fault in faults {
+      if case .failRead(let call, let errno) = fault, call == reads {
+        throw StorageError(
+          .read, path: "\(path)/\(name)", errno: Errno(rawValue: errno), offset: offset)
+      }
       if case .unreadable(let file, let sector) = fault, file == name,
         sector * DiskState.sector < end, (sector + 1) * DiskState.sector > offset
       {
@@ -155,6 +203,7 @@ public final class SimulatedDisk: StorageDirectory, @unchecked Sendable {
       }
     }
     state.inodes[inode].write(bytes.span, at: offset)
+    reviveSectors(of: name, in: offset..<offset + bytes.count, size: size(inode))
   }
 
   /// Fails when the file would not fit on the disk at `size`.

@@ -11,11 +11,6 @@ import LogStorage
 import Recovery
 import StorageIO
 
-/// How a log was left before the rot.
-public enum StopKind: String, Sendable, CaseIterable {
-  case clean, crash
-}
-
 /// What flipping came to.
 public struct FlipReport: Sendable {
   public var bytes = 0
@@ -30,57 +25,21 @@ public struct FlipReport: Sendable {
 }
 
 public struct FlipExplorer {
-  private let image: DiskImage
-  private let model: LogModel
-  private let hardState: HardState
-  private let options: EngineOptions
-  private let stop: StopKind
+  private let log: StoppedLog
   public private(set) var report = FlipReport()
 
   /// Makes a small log with several segments, and stops it.
   public init(stop: StopKind, seed: UInt64) throws {
-    try self.init(
-      stop: stop, seed: seed, segmentBytes: EngineOptions.segmentBytesMin,
-      operations: [.append, .hardState, .large, .append])
+    log = try StoppedLog(small: stop, seed: seed)
   }
 
   /// Makes a log whose segments hold several batches each, one of them rewritten, and stops it.
   public init(misdirecting stop: StopKind, seed: UInt64) throws {
-    try self.init(
-      stop: stop, seed: seed, segmentBytes: 2 * EngineOptions.segmentBytesMin,
-      operations: [
-        .append, .large, .append, .truncate, .append, .append, .hardState, .append, .large, .append,
-        .append, .append, .append, .append,
-      ])
+    log = try StoppedLog(manyBatches: stop, seed: seed)
   }
 
-  private init(
-    stop: StopKind, seed: UInt64, segmentBytes: Int, operations: [StorageOperation]
-  ) throws {
-    var random = SplitMix64(seed: seed)
-    var options = StorageExplorer.tinyOptions(&random)
-    options.segmentBytes = segmentBytes
-    options.segmentBytesFirst = segmentBytes
-    options.syncMode = .always
-    options.reserveBytes = 0
-    self.options = options
-    self.stop = stop
-    let disk = SimulatedDisk()
-    let driver = StorageDriver(disk: disk, options: options, seed: random.next())
-    // Requests are finished one by one, so that all of them are acknowledged.
-    driver.finishesEach = true
-    for operation in operations { try driver.perform(operation) }
-    switch stop {
-    case .clean: try driver.perform(.close)
-    case .crash: driver.crash()
-    }
-    model = driver.expectation.logs[0]
-    hardState = driver.expectation.hardStates[0]
-    let files = disk.state.entries.sorted { $0.key < $1.key }.map {
-      (name: $0.key, content: disk.state.inodes[$0.value].content)
-    }
-    image = DiskImage(files: files)
-  }
+  private var image: DiskImage { log.image }
+  private var model: LogModel { log.model }
 
   /// Bytes of the directory.
   public var bytes: Int { image.files.reduce(0) { $0 + $1.content.count } }
@@ -149,7 +108,7 @@ public struct FlipExplorer {
       report.verdicts[verdict?.rawValue ?? "A", default: 0] += 1
       try open(rotten)
     } catch {
-      report.failures.append("\(stop) stop, \(what): \(error)")
+      report.failures.append("\(log.stop) stop, \(what): \(error)")
     }
   }
 
@@ -188,7 +147,7 @@ public struct FlipExplorer {
     let disk = SimulatedDisk(rotten.state)
     let plan: OpeningPlan
     do {
-      plan = try LogOpener.open(disk, options: options, seed: 1)
+      plan = try LogOpener.open(disk, options: log.options, seed: 1)
     } catch {
       guard !error.findings.isEmpty else {
         throw SimulationFailure(description: "refused without a finding: \(error)")
@@ -208,28 +167,8 @@ public struct FlipExplorer {
     }
     let state = plan.opened.hardState
     let isReported = plan.findings.contains { $0.verdict == .voteLost }
-    guard state == hardState || isReported else {
-      throw SimulationFailure(description: "opened with \(state), not \(hardState)")
+    guard state == log.hardState || isReported else {
+      throw SimulationFailure(description: "opened with \(state), not \(log.hardState)")
     }
-  }
-}
-
-extension Finding {
-  /// True when this finding says that the entry may be unreadable or gone.
-  fileprivate func covers(_ index: LogIndex) -> Bool {
-    guard verdict.severity >= .damaged else { return false }
-    guard let firstIndex else { return true }
-    return index >= firstIndex && index <= lastIndex ?? .max
-  }
-}
-
-extension LogModel {
-  fileprivate var indices: Range<LogIndex> { firstIndex..<lastIndex + 1 }
-
-  fileprivate func holds(_ entry: Entry) -> Bool {
-    guard indices.contains(entry.index) else { return false }
-    return entries[Int(entry.index - firstIndex)]
-      == LogModel.entry(index: entry.index, term: entry.term, payload: entry.payload)
-      && entry.term == entries[Int(entry.index - firstIndex)].term
   }
 }

@@ -90,7 +90,8 @@ struct RecoveredImage {
   private func isCrash(_ verdict: Verdict, hasGarbage: Bool) -> Bool {
     switch verdict {
     case .corruptBatch, .corruptOrder, .corruptManifest, .manifestLost, .voteLost, .lostFile,
-      .unknownContinues, .unsupported, .foreign, .healedHeader, .healedFooter:
+      .unknownContinues, .unsupported, .foreign, .healedHeader, .healedFooter, .inputOutput,
+      .unusedSpace:
       false
     case .ambiguousTail: hasGarbage
     default: true
