@@ -319,8 +319,8 @@ unreadable() {
     : "${hit:=not reached}"
     grep -q '^loaded' "$scratch/faults" 2>/dev/null || complain "the library was not loaded"
     case $status in
-      # What cannot be read may look damaged or lost; it is never taken for what is not there.
-      2 | 3 | 5) refused=$((refused + 1)) ;;
+      # What cannot be read is never taken for damaged, or for not there.
+      5) refused=$((refused + 1)) ;;
       0) ;;
       *) complain "status $status: $(tail -n 1 "$scratch/errors")" ;;
     esac

@@ -18,7 +18,7 @@ import Testing
     let sealed = try log.roll(isSealed: true)
     let record = log.state.segments[0]
     let file = try log.disk.open(sealed.name, .read)
-    let whole = try SegmentIndex.load(record, header: sealed.header, from: file)
+    let whole = try SegmentIndex.load(record, header: sealed.header, from: file).complete()
     #expect(whole.map(\.ordinal) == [1, 2, 3, 4, 5])
 
     var footer = try sealed.scan(limit: record.end?.offset).footer
@@ -27,7 +27,7 @@ import Testing
     let bytes = footer.encoded(header: sealed.header)
     #expect(footer.offset + bytes.count == record.seal?.size)
     try log.disk.write(bytes, to: sealed.name, at: footer.offset)
-    #expect(try SegmentIndex.load(record, header: sealed.header, from: file) == whole)
+    #expect(try SegmentIndex.load(record, header: sealed.header, from: file).batches == whole)
   }
 
   /// A writer's segment, as a follower polls it: an entry more each time, and much room left.

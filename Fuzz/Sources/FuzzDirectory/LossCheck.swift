@@ -72,11 +72,12 @@ extension Verdict {
   fileprivate var mayLose: Bool {
     switch self {
     case .tornBody, .tornFrame, .tornSeveral, .ambiguousTail, .corruptBatch, .corruptOrder,
-      .corruptManifest, .manifestLost, .lostFile, .unknownContinues, .unsupported, .foreign:
+      .corruptManifest, .manifestLost, .lostFile, .unknownContinues, .unsupported, .foreign,
+      .inputOutput:
       true
     // An edit that nothing relies on is torn in one copy, and the other one is whole.
     case .tornEdit, .clean, .behindClose, .healedFooter, .healedHeader, .healedVote,
-      .healedManifest, .unsealed, .voteLost, .orphan, .leftover, .unborn:
+      .healedManifest, .unsealed, .voteLost, .orphan, .leftover, .unborn, .unusedSpace:
       false
     }
   }

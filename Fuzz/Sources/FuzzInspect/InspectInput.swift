@@ -10,8 +10,14 @@ struct InspectInput {
   let isLive: Bool
   /// The side of damage that a repair keeps, as its option has it.
   let keep: String
-  /// A file that is looked at by itself as well.
-  let detached: String?
+  /// What is asked of it, besides what is wrong with it: not everything each time, for speed's sake.
+  let look: Look
+
+  enum Look: Equatable {
+    case pictures, entries, repair
+    /// One file by itself.
+    case file(String)
+  }
 
   init?(_ bytes: [UInt8]) {
     guard let mutant = DirectoryMutant(bytes) else { return nil }
@@ -19,15 +25,21 @@ struct InspectInput {
     sample = Int(bytes[0]) % SampleDirectory.all.count
     isLive = bytes[1] & 1 != 0
     keep = bytes[1] & 2 == 0 ? "before" : "after"
-    let isDetached = bytes[1] & 4 != 0 && !mutant.files.isEmpty
-    detached = isDetached ? mutant.files[Int(bytes[1] >> 3) % mutant.files.count].name : nil
+    let files = mutant.files
+    look =
+      switch bytes[1] >> 2 & 3 {
+      case 0: .pictures
+      case 1: .entries
+      case 2: .repair
+      default: files.isEmpty ? .repair : .file(files[Int(bytes[1] >> 4) % files.count].name)
+      }
   }
 
   /// Those of FuzzDirectory, looked at in all ways.
   static func seeds() -> [SeedCorpus.Seed] {
     DirectoryMutant.seeds().enumerated().map { i, seed in
       var bytes = seed.bytes
-      bytes[1] = UInt8(i % 8) | UInt8(i / 8 % 32) << 3
+      bytes[1] = UInt8(i % 16) | UInt8(i / 16 % 16) << 4
       return (seed.name, bytes)
     }
   }

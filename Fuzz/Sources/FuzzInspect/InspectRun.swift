@@ -33,16 +33,19 @@ struct InspectRun {
   func run() {
     let lock = input.isLive ? Self.lock(disk) : nil
     let verified = checkFindings()
-    for command in InspectCommandLine.others(Self.log) { _ = look(command) }
-    checkDump(Self.log)
-    let entries = salvage(Self.log)
-    if verified == 0, input.mutant.isPlainRot, !input.isLive { expectComplete(entries) }
-    checkDiff(entries)
-    if let name = input.detached { checkDetached("\(Self.log)/\(name)") }
-    _ = look(.plan(Self.log, keep: input.keep))
+    switch input.look {
+    case .pictures: for command in InspectCommandLine.others(Self.log) { _ = look(command) }
+    case .entries:
+      checkDump(Self.log)
+      let entries = salvage(Self.log)
+      if verified == 0, input.mutant.isPlainRot, !input.isLive { expectComplete(entries) }
+      checkDiff(entries)
+    case .file(let name): checkDetached("\(Self.log)/\(name)")
+    case .repair: _ = look(.plan(Self.log, keep: input.keep))
+    }
     lock?.release()
     expectUnchanged(disk, "looking")
-    checkRepair()
+    if input.look == .repair { checkRepair() }
   }
 
   private static func lock(_ disk: SimulatedDisk) -> any DirectoryLock {

@@ -144,7 +144,7 @@ extension SegmentEvidence {
     in file: any StorageFile, header: SegmentHeader
   ) throws(StorageError) -> [BatchLocation] {
     if let known = locations(isRefused: true) { return known }
-    return try SegmentIndex.load(record, header: header, from: file)
+    return try SegmentIndex.load(record, header: header, from: file).batches
   }
 
   /// The first entry of damage that is never cut, and of which nobody knows how many it took.

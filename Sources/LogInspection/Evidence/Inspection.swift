@@ -238,6 +238,7 @@ extension Inspection {
     guard let log = rebuilt.first else { return }
     let count = Wording.count(log.segments.count, "segment", "segments")
     let state = diagnosis.hidesManifest ? "cannot be read" : "is gone"
-    Output.complain("\(path): the manifest \(state); reading \(count) in the order of their headers")
+    Output.complain(
+      "\(path): the manifest \(state); reading \(count) in the order of their headers")
   }
 }

@@ -193,7 +193,8 @@ final class SegmentedLogReader: Sendable {
     if let known = indexes.withLock({ $0.first { $0.uid == place.record.uid }?.batches }) {
       return known
     }
-    let batches = try SegmentIndex.load(place.record, header: place.header, from: file)
+    // What a device did not deliver it may deliver the next time: nothing is remembered of that.
+    let batches = try SegmentIndex.load(place.record, header: place.header, from: file).complete()
     indexes.withLock {
       $0.append((place.record.uid, batches))
       if $0.count > Self.indexesMax { $0.removeFirst() }

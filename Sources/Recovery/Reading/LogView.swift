@@ -23,6 +23,16 @@ public struct LogView: Sendable {
     var isMissing = false
     /// What was not delivered of the file.
     var failure: ReadFailure?
+
+    /// The batches, from the file if nobody has looked yet; notes what is not delivered.
+    fileprivate mutating func findBatches(
+      in file: any StorageFile
+    ) throws(StorageError) -> [BatchLocation] {
+      if let batches { return batches }
+      let index = try SegmentIndex.load(record, header: header, from: file)
+      failure = ReadFailure.joining(failure, index.failure)
+      return index.batches
+    }
   }
 
   public let state: ManifestState
@@ -91,17 +101,15 @@ public struct LogView: Sendable {
   ) throws {
     var next = max(from, firstIndex)
     let end = min(to, lastIndex)
-    for part in parts where part.last >= next && part.record.firstIndex <= end {
+    for var part in parts where part.last >= next && part.record.firstIndex <= end {
       let batches: [BatchLocation]
       var reader: BatchReader
-      do {
+      do throws(StorageError) {
         let file = try directory.open(part.record.fileName, .read)
-        batches =
-          try part.batches
-          ?? SegmentIndex.load(part.record, header: part.header, from: file)
+        batches = try part.findBatches(in: file)
         reader = try BatchReader(
           file, header: part.header, path: part.record.fileName, windowBytes: 2 << 20)
-      } catch let error as StorageError {
+      } catch {
         let damage = RecoveryError(
           error.isNotFound ? .lost : .storage,
           "\(Words.entries(max(next, part.record.firstIndex), part.last)) cannot be read: \(error)",
@@ -177,21 +185,31 @@ public struct LogView: Sendable {
   }
 }
 
-/// Finds the batches of a segment.
-package enum SegmentIndex {
+/// The batches of a segment that nobody has looked at yet.
+package struct SegmentIndex {
+  package let batches: [BatchLocation]
+  /// What was not delivered while they were looked for: some may be missing because of it.
+  package let failure: ReadFailure?
+
   /// The batches that the log has in a segment: from its footer or, without one, from its frames. A
   /// footer that is sound and not the one that the manifest sealed the segment with counts for none.
   package static func load(
     _ record: SegmentRecord, header: SegmentHeader, from file: any StorageFile
-  ) throws(StorageError) -> [BatchLocation] {
+  ) throws(StorageError) -> SegmentIndex {
     if let seal = record.seal,
       let footer = try? SegmentFooter.read(file, size: seal.size, header: header),
       footer.digest == seal.digest
     {
-      return footer.batches
+      return SegmentIndex(batches: footer.batches, failure: nil)
     }
     let scan = try SegmentScan.scan(file, header: header, limit: record.end?.offset)
-    return scan.readableBatches
+    return SegmentIndex(batches: scan.readableBatches, failure: scan.failure)
+  }
+
+  /// The batches, all of them.
+  package func complete() throws(StorageError) -> [BatchLocation] {
+    if let failure { throw failure.error }
+    return batches
   }
 }
 

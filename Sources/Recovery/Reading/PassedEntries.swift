@@ -165,7 +165,7 @@ extension LogView.Part {
 
   fileprivate func batches(in directory: any StorageDirectory) throws -> [BatchLocation] {
     if let batches { return batches }
-    return try SegmentIndex.load(
-      record, header: header, from: try directory.open(record.fileName, .read))
+    let file = try directory.open(record.fileName, .read)
+    return try SegmentIndex.load(record, header: header, from: file).complete()
   }
 }
