@@ -15,26 +15,29 @@ swift build -c release --product walinspect
 bin=$(swift build -c release --show-bin-path)
 scratch=$(mktemp -d)
 writer=
+feeder=
 # Only this shell cleans up: a child that is killed before it has begun would run the trap, too.
 cleanup() {
   [ "$BASHPID" = "$$" ] || return
-  if [ -n "$writer" ]; then kill -9 "$writer" 2>/dev/null || true; fi
+  local pid
+  for pid in $writer $feeder; do kill -9 "$pid" 2>/dev/null || true; done
   rm -rf "$scratch"
 }
 trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Twice the input, so that the kill falls in the middle of it.
+# Twice the input, so that the kill falls in the middle of it; awk ends a last line that has no LF.
 input=$scratch/input
 for _ in 1 2; do
-  if [ -n "$source" ]; then cat "$source"; else find Sources -name '*.swift' -exec cat {} +; fi
+  if [ -n "$source" ]; then awk 1 "$source"; else find Sources -name '*.swift' -exec cat {} +; fi
 done >"$input"
 count=$(awk 'END { print NR }' "$input")
 
 echo "== $count lines go in, and the writer is killed on the way"
 mkfifo "$scratch/pipe" "$scratch/never"
 cat "$input" >"$scratch/pipe" 2>/dev/null &
+feeder=$!
 "$bin/raftlog" append --data "$scratch/log" --acks <"$scratch/pipe" >"$scratch/acks" &
 writer=$!
 # The kill falls when the first entry has been acknowledged, wherever the writer is by then.
@@ -44,6 +47,7 @@ done
 kill -9 "$writer" 2>/dev/null || true
 wait 2>/dev/null || true
 writer=
+feeder=
 acked=$(awk 'END { print $1 + 0 }' "$scratch/acks")
 
 echo "== $acked were acknowledged; all of them are there, byte for byte"

@@ -248,7 +248,8 @@ public struct ManifestState: Hashable, Sendable {
     }
   }
 
-  private static func validate(
+  /// Refuses an end that `segment` cannot have.
+  public static func validate(
     _ end: SegmentEnd, of segment: SegmentRecord
   ) throws(FormatError) {
     var next = segment.firstIndex

@@ -197,6 +197,27 @@ public struct SegmentFooter: Hashable, Sendable {
     }
   }
 
+  /// Bytes that the footer at `offset` takes, from the counts at its front; no checksum is looked at.
+  ///
+  /// - Throws: `FormatError` if this is no footer, or one of more batches and terms than fit in the
+  ///   bytes in front of it. A frame takes a page, an entry at least its row in a table, and a manifest
+  ///   has the terms as well.
+  public static func size(front bytes: RawSpan, at offset: Int) throws(FormatError) -> Int {
+    var reader = ByteReader(bytes)
+    guard try reader.u64() == Self.magic else { throw FormatError(.badMagic, "no footer here") }
+    try reader.skip(4)
+    let runs = Int(try reader.u32())
+    let batches = Int(try reader.u32())
+    guard batches <= offset / Layout.page,
+      runs <= min(offset / Layout.tableRow, Layout.editBytesMax / 16)
+    else {
+      throw FormatError(
+        .outOfRange, "a footer of \(batches) batches and \(runs) runs of terms at \(offset)",
+        at: 12)
+    }
+    return size(termRuns: runs, batches: batches)
+  }
+
   /// Where the footer begins, from the last bytes of the file.
   public static func offset(trailer bytes: RawSpan) throws(FormatError) -> Int {
     guard bytes.byteCount >= trailerBytes else {

@@ -75,8 +75,28 @@ public struct LogError: Error, Sendable {
     }
   }
 
-  /// The end of trust in the device.
+  /// A file that is no part of the log yet could not be made or named: nothing is in doubt.
+  ///
+  /// - Parameter name: the file that was to be there in the end.
+  init(obstructed error: StorageError, name: String) {
+    let directory = error.path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+    let path = (directory + [name[...]]).joined(separator: "/")
+    self.init(
+      .storage,
+      "\(error): the log needs a new file \(path); the append was not done, everything before it "
+        + "is kept; if something else has that name move it away, else let this user make files "
+        + "there, and append again", storageError: error)
+  }
+
+  /// The end of trust in the device, or of what can be done about a name that is taken.
   init(poisoning error: StorageError) {
+    if error.leftAllAsItWas {
+      self.init(
+        .poisoned,
+        "\(error): the log cannot go on without this file and stops here; see what has that name, "
+          + "and who may change it, then open the log again", storageError: error)
+      return
+    }
     self.init(
       .poisoned,
       "\(error): what reached the disk is not known, so the log stops here; check the device, "

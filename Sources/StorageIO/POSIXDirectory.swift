@@ -43,14 +43,7 @@ public final class POSIXDirectory: StorageDirectory {
       unsafe openat(self.descriptor, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o644)
     }
     let file = POSIXFile(descriptor: descriptor, path: full)
-    var status = stat()
-    _ = try retrying(.stat, full) { unsafe fstat(descriptor, &status) }
-    // Directories and pipes open like files, and only then refuse to be read like one.
-    let kind = status.st_mode & S_IFMT
-    guard kind == S_IFREG else {
-      throw StorageError(
-        .open, path: full, errno: kind == S_IFDIR ? .isDirectory : .noSuchAddressOrDevice)
-    }
+    try requireRegular(descriptor, .open, full)
     return file
   }
 
@@ -73,19 +66,29 @@ public final class POSIXDirectory: StorageDirectory {
         if reason.rawValue != 0 { throw StorageError(.list, path: path, errno: reason) }
         break
       }
-      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { tuple in
-        unsafe tuple.withMemoryRebound(to: CChar.self, capacity: 256) {
-          unsafe String(cString: $0)
-        }
+      let file = unsafe withUnsafePointer(to: &entry.pointee.d_name) { tuple in
+        unsafe tuple.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe info($0) }
       }
-      var status = stat()
-      // A file that went away between the two calls is not there.
-      guard unsafe fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { continue }
-      if status.st_mode & S_IFMT == S_IFREG {
-        files.append(FileInfo(name: name, size: Int(status.st_size)))
-      }
+      if let file, file.name != ".", file.name != ".." { files.append(file) }
     }
     return files.sorted { $0.name < $1.name }
+  }
+
+  /// What has this name; nil if it went away since it was listed. Asked for by the name's bytes: as
+  /// text it may be another one.
+  private func info(_ name: UnsafePointer<CChar>) -> FileInfo? {
+    let text = unsafe String(cString: name)
+    var status = stat()
+    guard unsafe fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+      return lastError() == .noSuchFileOrDirectory
+        ? nil : FileInfo(name: text, size: 0, kind: .other)
+    }
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: return FileInfo(name: text, size: Int(status.st_size))
+    case S_IFDIR: return FileInfo(name: text, size: 0, kind: .directory)
+    case S_IFLNK: return FileInfo(name: text, size: 0, kind: .symbolicLink)
+    default: return FileInfo(name: text, size: 0, kind: .other)
+    }
   }
 
   public func rename(_ from: String, to: String) throws(StorageError) {
@@ -155,9 +158,11 @@ public final class POSIXDirectory: StorageDirectory {
     try lockDirectory(for: lock)
     let full = "\(path)/\(POSIXLock.name)"
     let file = try retrying(.lock, full) {
-      unsafe openat(descriptor, POSIXLock.name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
+      unsafe openat(
+        descriptor, POSIXLock.name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o644)
     }
     lock.hold(file)
+    try requireRegular(file, .lock, full)
     guard raftlog_try_lock(file) == 0 else { throw Self.lockFailure(full) }
     return lock
   }
@@ -188,13 +193,16 @@ public final class POSIXDirectory: StorageDirectory {
     let file: Int32
     do {
       file = try retrying(.lock, full) {
-        unsafe openat(descriptor, POSIXLock.name, O_RDONLY | O_CLOEXEC)
+        unsafe openat(
+          descriptor, POSIXLock.name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
       }
     } catch {
+      if error.isNoLockFile { throw error }
       // Without the file nobody locked it; without permission nobody can tell.
       return false
     }
     defer { _ = close(file) }
+    try requireRegular(file, .lock, full)
     return raftlog_is_locked(file) == 1
   }
 
@@ -216,6 +224,19 @@ private final class POSIXLock: DirectoryLock, @unchecked Sendable {
   }
 
   deinit { release() }
+}
+
+/// Refuses what is open and no regular file: directories and pipes open like files, and only then
+/// refuse to be used like one.
+private func requireRegular(
+  _ descriptor: Int32, _ operation: StorageError.Operation, _ path: String
+) throws(StorageError) {
+  var status = stat()
+  _ = try retrying(.stat, path) { unsafe fstat(descriptor, &status) }
+  let kind = status.st_mode & S_IFMT
+  guard kind != S_IFREG else { return }
+  throw StorageError(
+    operation, path: path, errno: kind == S_IFDIR ? .isDirectory : .noSuchAddressOrDevice)
 }
 
 /// Outside the class, whose own `open` would hide the system's.

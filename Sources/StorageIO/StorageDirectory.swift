@@ -13,7 +13,9 @@ public protocol StorageDirectory: AnyObject, Sendable {
   /// Opens a regular file. What has that name and is none is an error that tells (EISDIR, ELOOP,
   /// ENXIO), and never one that is not there.
   func open(_ name: String, _ access: FileAccess) throws(StorageError) -> any StorageFile
-  /// The files directly in this directory, sorted by name; subdirectories are left out.
+  /// Everything directly in this directory, sorted by name: subdirectories, links and the like too,
+  /// each by its kind. A name that is not UTF-8 is shown with U+FFFD in the place of what is not, and
+  /// opens nothing.
   func list() throws(StorageError) -> [FileInfo]
   /// rename(2): atomically replaces `to`.
   func rename(_ from: String, to: String) throws(StorageError)
@@ -25,7 +27,8 @@ public protocol StorageDirectory: AnyObject, Sendable {
   func sync(_ subdirectory: String?) throws(StorageError)
   /// Takes the lock that only one writer has, until the result is released.
   func lock() throws(StorageError) -> any DirectoryLock
-  /// True when somebody holds that lock; asking does not take it.
+  /// True when somebody holds that lock; asking does not take it. A `LOCK` that is no regular file is
+  /// an error.
   func isLocked() throws(StorageError) -> Bool
 }
 
@@ -39,16 +42,27 @@ public enum FileAccess: Sendable {
   case create
 }
 
-/// A name in a directory and the size of the file behind it.
+/// A name in a directory, and what is behind it.
 public struct FileInfo: Hashable, Sendable {
-  public var name: String
-  /// Bytes.
-  public var size: Int
+  /// What has a name.
+  public enum Kind: Hashable, Sendable {
+    case regular, directory, symbolicLink
+    /// A pipe, a socket, a device, or what does not say what it is.
+    case other
+  }
 
-  public init(name: String, size: Int) {
+  public var name: String
+  /// Bytes; 0 for what is no regular file.
+  public var size: Int
+  public var kind: Kind
+
+  public init(name: String, size: Int, kind: Kind = .regular) {
     self.name = name
     self.size = size
+    self.kind = kind
   }
+
+  public var isRegular: Bool { kind == .regular }
 }
 
 /// An open file.

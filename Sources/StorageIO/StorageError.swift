@@ -26,6 +26,17 @@ public struct StorageError: Error, Hashable, Sendable {
     self.offset = offset
   }
 
+  /// What opening a thing that is no regular file would say.
+  public init(opening file: FileInfo, in directory: String) {
+    let errno: Errno =
+      switch file.kind {
+      case .directory: .isDirectory
+      case .symbolicLink: .tooManySymbolicLinkLevels
+      case .regular, .other: .noSuchAddressOrDevice
+      }
+    self.init(.open, path: "\(directory)/\(file.name)", errno: errno)
+  }
+
   /// The system's number for its reason.
   public var number: Int { Int(errno.rawValue) }
   /// The file system has no room: nothing is wrong with what is there.
@@ -45,6 +56,24 @@ public struct StorageError: Error, Hashable, Sendable {
     default: true
     }
   }
+  /// `LOCK` is no regular file: nobody can lock it.
+  public var isNoLockFile: Bool {
+    operation == .lock
+      && (errno == .isDirectory || errno == .tooManySymbolicLinkLevels
+        || errno == .noSuchAddressOrDevice)
+  }
+  /// A name could not be had, and nothing was done: something else has it, what should have it is
+  /// gone, this user may not, or the process has too many files open. Of the device it says nothing.
+  public var leftAllAsItWas: Bool {
+    guard operation == .open || operation == .rename || operation == .remove else { return false }
+    switch errno {
+    case .isDirectory, .notDirectory, .fileExists, .directoryNotEmpty, .noSuchFileOrDirectory,
+      .noSuchAddressOrDevice, .tooManySymbolicLinkLevels, .permissionDenied, .notPermitted,
+      .tooManyOpenFiles, .tooManyOpenFilesInSystem:
+      return true
+    default: return false
+    }
+  }
   /// This user may not.
   public var isDenied: Bool { errno == .permissionDenied || errno == .notPermitted }
   /// A symbolic link has the name of a file.
@@ -59,6 +88,8 @@ public struct StorageError: Error, Hashable, Sendable {
 extension StorageError: CustomStringConvertible {
   public var description: String {
     let place = offset.map { " at byte \($0)" } ?? ""
-    return "cannot \(operation.rawValue) \(path)\(place): \(errno)"
+    let advice =
+      isNoLockFile ? "; this is no regular file: move it away, the log makes one of its own" : ""
+    return "cannot \(operation.rawValue) \(path)\(place): \(errno)\(advice)"
   }
 }

@@ -7,14 +7,16 @@ struct Flips: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract:
       "Flips a bit at every byte of a small log, and cuts its last segment to every length.",
-    discussion: "Then it puts every page of a segment in the place of every other one.")
+    discussion: """
+      Then it puts every page of a segment in the place of every other one. Seed 1 is run unless \
+      others are named.
+      """)
 
-  @Option(help: "Seeds to run: one number, or FIRST-LAST.")
-  var seeds: SeedRange = SeedRange(first: 1, last: 1)
+  @OptionGroup var chosen: SeedOptions
 
   func run() throws {
     var failures = 0
-    for seed in seeds.first...seeds.last {
+    for seed in chosen.range(upTo: 1) {
       for stop in StopKind.allCases {
         var explorer = try FlipExplorer(stop: stop, seed: seed)
         explorer.flipAll()

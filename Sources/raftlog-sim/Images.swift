@@ -7,9 +7,10 @@ struct Images: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Writes what crashes leave of a log to real directories.",
     discussion: """
-      Seed by seed, drawn sequences of operations run as in `storage`. A spread of the crash images \
-      is written, crashes during a recovery and clean closes among them: each to a directory 00001, \
-      00002, ..., byte for byte, and beside it a file 00001.expected of lines:
+      Seed by seed (1-20 unless others are named), drawn sequences of operations run as in \
+      `storage`. A spread of the crash images is written, crashes during a recovery and clean \
+      closes among them: each to a directory 00001, 00002, ..., byte for byte, and beside it a file \
+      00001.expected of lines:
         verify N      the exit status of `walinspect verify`
         read N        the exit status of `raftlog read`
         next I T      index and term of what `raftlog append` appends next
@@ -20,8 +21,7 @@ struct Images: ParsableCommand {
   @Option(help: "The directory to write to: one without images.")
   var to: String
 
-  @Option(help: "Seeds to run: one number, or FIRST-LAST.")
-  var seeds: SeedRange = SeedRange(first: 1, last: 20)
+  @OptionGroup var chosen: SeedOptions
 
   @Option(help: "Try a crash at one point in so many.")
   var every: UInt64 = 50
@@ -38,7 +38,7 @@ struct Images: ParsableCommand {
 
   func run() throws {
     let writer = try ImageWriter(path: to, count: count)
-    let report = writer.run(seeds: seeds.first...seeds.last, every: every)
+    let report = writer.run(seeds: chosen.range(upTo: 20), every: every)
     for failure in report.failures { print("FOUND \(failure)") }
     if let failure = writer.failure { throw failure }
     let parts = CrashOrigin.allCases.map { "\($0.rawValue) \(writer.written[$0, default: 0])" }

@@ -8,11 +8,10 @@ struct Repairs: ParsableCommand {
     abstract: "Damages logs until they refuse to open, and crashes their repair at every step.",
     discussion: """
       What each crash leaves is repaired again with the same loss accepted, opened, and held against \
-      what the first repair promised to keep.
+      what the first repair promised to keep. Seeds 1-20 are run unless others are named.
       """)
 
-  @Option(help: "Seeds to run: one number, or FIRST-LAST.")
-  var seeds: SeedRange = SeedRange(first: 1, last: 20)
+  @OptionGroup var chosen: SeedOptions
 
   @Option(help: "Ways in which the log of a seed is damaged.")
   var injuries = 6
@@ -28,7 +27,7 @@ struct Repairs: ParsableCommand {
 
   func run() throws {
     var total = RepairReport()
-    for seed in seeds.first...seeds.last where total.failures.count < 5 {
+    for seed in chosen.range(upTo: 20) where total.failures.count < 5 {
       var explorer = RepairExplorer(seed: seed, imagesPerPoint: images)
       explorer.explore(injuries: injuries)
       total.add(explorer.report)

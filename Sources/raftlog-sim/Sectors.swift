@@ -8,15 +8,14 @@ struct Sectors: ParsableCommand {
     abstract: "Makes every sector of a small log unreadable in turn, and every file unopenable.",
     discussion: """
       Then it hides each pair of sectors in the two copies of manifest and votes, and lets every read \
-      of an opening fail once.
+      of an opening fail once. Seed 1 is run unless others are named.
       """)
 
-  @Option(help: "Seeds to run: one number, or FIRST-LAST.")
-  var seeds: SeedRange = SeedRange(first: 1, last: 1)
+  @OptionGroup var chosen: SeedOptions
 
   func run() throws {
     var failures = 0
-    for seed in seeds.first...seeds.last {
+    for seed in chosen.range(upTo: 1) {
       for stop in StopKind.allCases {
         for hasManyBatches in [false, true] {
           var explorer =

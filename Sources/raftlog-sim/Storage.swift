@@ -21,11 +21,11 @@ struct Storage: ParsableCommand {
       a crash is tried, with every (or, if they are many, a sample of every) combination of what \
       was not synced; what is left is recovered and held against a model. With --exhaustive every \
       sequence of three operations is run; otherwise sequences are drawn from the seed. What a \
-      seed finds does not depend on the number of threads.
+      seed finds does not depend on the number of threads. Seeds 1-20 are run unless others are \
+      named.
       """)
 
-  @Option(help: "Seeds to run: one number, or FIRST-LAST.")
-  var seeds: SeedRange = SeedRange(first: 1, last: 20)
+  @OptionGroup var chosen: SeedOptions
 
   @Flag(help: "Run every sequence of three operations under each seed.")
   var exhaustive = false
@@ -51,19 +51,20 @@ struct Storage: ParsableCommand {
     guard threads >= 1, threads <= 64 else {
       throw ValidationError("--threads takes 1 to 64, not \(threads).")
     }
-    guard sequences >= 0 else {
-      throw ValidationError("--sequences takes a count, not \(sequences).")
+    guard sequences >= 1 else {
+      throw ValidationError("--sequences takes 1 or more, not \(sequences).")
     }
   }
 
   func run() throws {
+    let seeds = chosen.range(upTo: 20)
     let total = Mutex(StorageReport())
-    let next = Mutex<Piece?>(Piece(seed: seeds.first, number: 0))
+    let next = Mutex<Piece?>(Piece(seed: seeds.lowerBound, number: 0))
     let clock = ContinuousClock()
     let start = clock.now
-    let progress = Progress(first: seeds.first, last: seeds.last)
+    let progress = Progress(seeds: seeds)
     try runThreads(threads) { _ in
-      while let piece = next.withLock({ next in takePiece(&next, total) }) {
+      while let piece = next.withLock({ next in takePiece(&next, seeds, total) }) {
         let report = explore(piece, progress)
         total.withLock { sum in
           sum.add(report)
@@ -93,7 +94,9 @@ struct Storage: ParsableCommand {
 
   /// The next piece to explore; nil when there is none, or enough was seen. What was begun of a seed
   /// is finished, unless something was found.
-  private func takePiece(_ next: inout Piece?, _ total: borrowing Mutex<StorageReport>) -> Piece? {
+  private func takePiece(
+    _ next: inout Piece?, _ seeds: ClosedRange<UInt64>, _ total: borrowing Mutex<StorageReport>
+  ) -> Piece? {
     guard let piece = next else { return nil }
     let (seen, failures) = total.withLock { ($0.states, $0.failures.count) }
     if failures >= 5 { return nil }
@@ -101,7 +104,7 @@ struct Storage: ParsableCommand {
     if piece.number + 1 < piecesPerSeed {
       next = Piece(seed: piece.seed, number: piece.number + 1)
     } else {
-      next = piece.seed < seeds.last ? Piece(seed: piece.seed + 1, number: 0) : nil
+      next = piece.seed < seeds.upperBound ? Piece(seed: piece.seed + 1, number: 0) : nil
     }
     return piece
   }
@@ -157,26 +160,6 @@ struct Storage: ParsableCommand {
   }
 }
 
-/// A seed, or a range of them.
-struct SeedRange: ExpressibleByArgument {
-  var first: UInt64
-  var last: UInt64
-
-  init(first: UInt64, last: UInt64) {
-    self.first = first
-    self.last = last
-  }
-
-  init?(argument: String) {
-    let parts = argument.split(separator: "-", omittingEmptySubsequences: false)
-    guard let first = parts.first.flatMap({ UInt64($0) }), parts.count <= 2 else { return nil }
-    guard parts.count == 1 || (UInt64(parts[1]) ?? 0) >= first else { return nil }
-    self.init(first: first, last: parts.count == 1 ? first : UInt64(parts[1])!)
-  }
-
-  var defaultValueDescription: String { "\(first)-\(last)" }
-}
-
 /// A line on a terminal that says how far a run has come; nothing anywhere else.
 private final class Progress: Sendable {
   private struct Counts {
@@ -184,15 +167,11 @@ private final class Progress: Sendable {
     var states = 0
   }
 
-  private let first: UInt64
-  private let last: UInt64
+  private let seeds: ClosedRange<UInt64>
   private let counts = Mutex(Counts())
   private let isTerminal = isatty(STDERR_FILENO) == 1
 
-  init(first: UInt64, last: UInt64) {
-    self.first = first
-    self.last = last
-  }
+  init(seeds: ClosedRange<UInt64>) { self.seeds = seeds }
 
   /// One more sequence was run.
   func count(sequenceOf seed: UInt64) {
@@ -200,8 +179,8 @@ private final class Progress: Sendable {
       counts.sequences += 1
       guard isTerminal else { return }
       show(
-        "\r\u{1B}[Kseed \(seed) of \(first)-\(last), \(counts.sequences) sequences, "
-          + "\(counts.states) states")
+        "\r\u{1B}[Kseed \(seed) of \(seeds.lowerBound)-\(seeds.upperBound), "
+          + "\(counts.sequences) sequences, \(counts.states) states")
     }
   }
 

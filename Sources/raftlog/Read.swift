@@ -31,7 +31,7 @@ struct Read: ParsableCommand {
   }
 
   private func read() throws -> ExitStatus {
-    let directory = try POSIXDirectory(path: data.path)
+    let directory = try open()
     let look = try look(directory)
     let diagnosis = look.diagnosis
     if diagnosis.isUnborn {
@@ -78,6 +78,15 @@ struct Read: ParsableCommand {
   }
 
   // MARK: Looking
+
+  private func open() throws -> POSIXDirectory {
+    do throws(StorageError) {
+      return try POSIXDirectory(path: data.path)
+    } catch {
+      guard error.isNotFound else { throw error }
+      throw RecoveryError(.noLog, "\(data.path): there is no such directory")
+    }
+  }
 
   private func look(_ directory: POSIXDirectory) throws -> DirectoryLook {
     try DirectoryLook(directory, pause: { Pause.milliseconds(20) })

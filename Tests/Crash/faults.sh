@@ -378,4 +378,4 @@ short_reads walinspect verify
 
 [ -t 2 ] && printf '\r\033[K' >&2
 echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -105,11 +105,13 @@ expect "what was acknowledged is there after the kill" $? 0
 lines 1 $((there + 5000)) | cmp -s - <(head -n $((there + 5000)) "$scratch/all")
 expect "what was there before is the same" $? 0
 "$bin/raftlog" compact --data "$data" --through "$there" 2>"$scratch/errors"
-expect "compaction on a full disk: $(tail -n 1 "$scratch/errors")" $? 0
+status=$? # a substitution in the next line would have its own
+expect "compaction on a full disk: $(tail -n 1 "$scratch/errors")" $status 0
 tail -n +$((there + 1)) "$scratch/all" | cmp -s - <("$bin/raftlog" read --data "$data")
 expect "what was not compacted is the same" $? 0
 echo more | "$bin/raftlog" append --data "$data" 2>"$scratch/errors"
-expect "append after compaction: $(tail -n 1 "$scratch/errors")" $? 0
+status=$?
+expect "append after compaction: $(tail -n 1 "$scratch/errors")" $status 0
 
 echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -13,7 +13,9 @@
 set -u
 
 rounds=${1:-200}
-case $rounds in '' | *[!0-9]* | 0) echo "usage: $0 [ROUNDS]" >&2; exit 64 ;; esac
+case $rounds in '' | *[!0-9]*) rounds=0 ;; esac
+if [ "$rounds" -lt 1 ]; then echo "usage: $0 [ROUNDS]" >&2; exit 64; fi
+rounds=$((10#$rounds))
 bin=${RAFTLOG_BIN:?set RAFTLOG_BIN to the folder that holds raftlog and walinspect}
 scratch=$(mktemp -d) || exit 1
 writer=
@@ -101,4 +103,4 @@ if [ $((grown * 4)) -lt "$rounds" ]; then
   failed=$((failed + 1))
 fi
 echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -15,6 +15,9 @@ set -u
 export SWIFT_BACKTRACE=enable=no
 
 rounds=${1:-20}
+case $rounds in '' | *[!0-9]*) rounds=0 ;; esac
+if [ "$rounds" -lt 1 ]; then echo "usage: $0 [ROUNDS]" >&2; exit 64; fi
+rounds=$((10#$rounds))
 bin=${RAFTLOG_BIN:?set RAFTLOG_BIN to the folder that holds raftlog and walinspect}
 bin=$(cd "$bin" && pwd) || exit 1
 scratch=$(mktemp -d) || exit 1
@@ -178,4 +181,4 @@ for ((round = 1; round <= rounds; round++)); do
 done
 [ -t 2 ] && printf '\r\033[K' >&2
 echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -13,8 +13,12 @@ enum EveryEvidence {
     LaterFrames.allCases.flatMap { later in
       BreakFacts.Mark.allCases.flatMap { mark in
         BreakFacts.Place.allCases.flatMap { place in
-          BreakFacts.Stop.allCases.map { stop in
-            BreakFacts(shape: shape, later: later, mark: mark, place: place, stop: stop)
+          BreakFacts.Stop.allCases.flatMap { stop in
+            [false, true].map { hidesLater in
+              BreakFacts(
+                shape: shape, later: later, mark: mark, place: place, stop: stop,
+                hidesLater: hidesLater)
+            }
           }
         }
       }
@@ -79,9 +83,11 @@ struct DecisionTableTests {
   /// A break above the mark in the last segment, after an unclean stop.
   private func tail(
     _ shape: BreakShape, _ later: LaterFrames = .none, mark: BreakFacts.Mark = .above,
-    place: BreakFacts.Place = .active, stop: BreakFacts.Stop = .unclean
+    place: BreakFacts.Place = .active, stop: BreakFacts.Stop = .unclean, hidesLater: Bool = false
   ) -> Verdict {
-    BreakFacts(shape: shape, later: later, mark: mark, place: place, stop: stop).verdict
+    BreakFacts(
+      shape: shape, later: later, mark: mark, place: place, stop: stop, hidesLater: hidesLater
+    ).verdict
   }
 
   private func manifest(
@@ -355,10 +361,10 @@ struct DecisionPropertyTests {
 
   /// The combinations are all there; the tests below would say little about fewer.
   @Test func theEvidenceIsComplete() {
-    #expect(EveryEvidence.breaks.count == 8 * 3 * 2 * 2 * 3)
+    #expect(EveryEvidence.breaks.count == 8 * 3 * 2 * 2 * 3 * 2)
     #expect(EveryEvidence.manifests.count == 7 * 7 * 4 * 2 * 2)
     #expect(EveryEvidence.votes.count == 5 * 5 * 3)
-    #expect(EveryEvidence.all.count == 288 + 784 + 75 + 6 + 3 + 1 + 2 + 18 + 1 + 4 + 1)
+    #expect(EveryEvidence.all.count == 576 + 784 + 75 + 6 + 3 + 1 + 2 + 18 + 1 + 4 + 1)
     #expect(Set(EveryEvidence.all).count == EveryEvidence.all.count)
   }
 
@@ -393,7 +399,7 @@ struct DecisionPropertyTests {
   /// Property 3 of the design: damage to acknowledged data is never mistaken for a torn tail.
   @Test func whatIsVouchedForIsNeverCut() {
     let vouched = EveryEvidence.breaks.filter(\.isVouchedFor)
-    #expect(vouched.count == 288 - 8 * 2 * 3)
+    #expect(vouched.count == 576 - 8 * 2 * 3 * 2)
     for facts in vouched {
       #expect(!Self.cuts.contains(facts.verdict), "\(facts)")
       #expect(facts.verdict.refusesOpening, "\(facts)")
@@ -401,12 +407,15 @@ struct DecisionPropertyTests {
   }
 
   /// A reader beside a live writer, and an opening after a clean close, are never told of damage
-  /// that nobody vouches for; but no writer makes a device fail.
+  /// that nobody vouches for; but no writer makes a device fail, and behind what it does not deliver
+  /// somebody might vouch.
   @Test func liveAndCleanlyClosedTailsAreNeverDamaged() {
     let tails = EveryEvidence.breaks.filter {
-      !$0.isVouchedFor && $0.stop != .unclean && !($0.shape == .unreadable && $0.stop == .live)
+      !$0.isVouchedFor && $0.stop != .unclean
+        && !($0.stop == .live && ($0.shape == .unreadable || $0.hidesLater && $0.shape != .zeros))
     }
-    #expect(tails.count == 8 * 2 * 2 - 2)
+    // Without the shape that is hidden itself, and of the others but zeros those that hide more.
+    #expect(tails.count == 8 * 2 * 2 * 2 - 2 * 2 - 6 * 2)
     for facts in tails {
       #expect(facts.verdict.severity < .damaged, "\(facts)")
       #expect(!facts.verdict.refusesOpening, "\(facts)")
@@ -417,7 +426,7 @@ struct DecisionPropertyTests {
 
   @Test func zerosAboveTheMarkAreClean() {
     let zeros = EveryEvidence.breaks.filter { $0.shape == .zeros && !$0.isVouchedFor }
-    #expect(zeros.count == 2 * 3)
+    #expect(zeros.count == 2 * 3 * 2)
     for facts in zeros { #expect(facts.verdict == .clean, "\(facts)") }
   }
 
@@ -433,16 +442,36 @@ struct DecisionPropertyTests {
   /// What was not delivered is cut behind a clean close alone: there it was nobody's.
   @Test func whatIsNotDeliveredIsNeverCutButBehindAClose() {
     let hidden = EveryEvidence.breaks.filter { $0.shape == .unreadable }
-    #expect(hidden.count == 3 * 2 * 2 * 3)
+    #expect(hidden.count == 3 * 2 * 2 * 3 * 2)
     for facts in hidden where facts.isVouchedFor || facts.stop != .clean {
       #expect(facts.verdict.refusesOpening, "\(facts)")
+    }
+  }
+
+  /// A frame that was not delivered might vouch for what a cut would take: nothing is cut before it.
+  @Test func nothingIsCutBeforeWhatIsNotDelivered() {
+    let cut = EveryEvidence.breaks.filter {
+      !$0.hidesLater && $0.stop == .unclean && $0.shape != .zeros && Self.cuts.contains($0.verdict)
+    }
+    #expect(Set(cut.map(\.verdict)) == [.tornBody, .tornFrame, .tornSeveral, .ambiguousTail])
+    for facts in cut {
+      var hidden = facts
+      hidden.hidesLater = true
+      #expect(hidden.verdict == .inputOutput, "\(facts)")
+    }
+    // What is known anyway does not change.
+    for facts in EveryEvidence.breaks where facts.hidesLater {
+      var shown = facts
+      shown.hidesLater = false
+      let isKept = shown.verdict.refusesOpening || facts.stop == .clean || facts.shape == .zeros
+      if isKept { #expect(facts.verdict == shown.verdict, "\(facts)") }
     }
   }
 
   /// More reason to believe that a batch was durable never makes its verdict milder. One that was not
   /// delivered is an I/O error in any row.
   @Test func vouchingNeverMakesItMilder() {
-    for facts in EveryEvidence.breaks where facts.shape != .unreadable {
+    for facts in EveryEvidence.breaks where facts.shape != .unreadable && !facts.hidesLater {
       var marked = facts
       marked.mark = .atOrBelow
       #expect(marked.verdict.severity >= facts.verdict.severity, "\(facts)")
@@ -458,7 +487,9 @@ struct DecisionPropertyTests {
   /// Without zeros a torn write explains nothing: what is left out is reported.
   @Test func whatNoTornWriteExplainsIsReported() {
     for facts in EveryEvidence.breaks
-    where facts.stop == .unclean && facts.later == .none && !facts.isVouchedFor {
+    where facts.stop == .unclean && facts.later == .none && !facts.isVouchedFor
+      && !facts.hidesLater
+    {
       let isExplained = [.zeros, .bodyCutByZeros, .frameMissing].contains(facts.shape)
       #expect((facts.verdict.severity < .damaged) == isExplained, "\(facts)")
     }

@@ -91,4 +91,47 @@ import Testing
       }
     }
   }
+
+  /// The active segment's own end is in no manifest: indices that are used up were found when the
+  /// first append counted on.
+  @Test func anIndexBehindTheLastOneIsRefused() throws {
+    let last = Layout.indexMax - Self.headroom
+    for (index, isRefused) in [(last, false), (last + 1, true), (Layout.indexMax - 1, true)] {
+      var log = try LogFixture()
+      var state = log.state
+      let header = SegmentFixture.header(
+        firstIndex: index, previousTerm: 1, sequence: 2, group: state.group)
+      log.segment = try SegmentFixture(on: log.disk, header: header)
+      try log.segment.batch([.filler(10)], term: 1)
+      try log.segment.marker()
+      try log.disk.remove(state.segments[0].fileName)
+      state.segments = [SegmentRecord(header: header, capacity: log.segment.capacity)]
+      state.firstIndex = index
+      state.previousTerm = 1
+      try log.rewrite(state)
+      if isRefused {
+        try log.expectRefusal(.damaged)
+      } else {
+        #expect(try LogFixture.open(log.disk).opened.active.end.index == index)
+      }
+    }
+  }
+
+  /// So is its term, where the log goes on in place.
+  @Test func aTermBehindTheHighestInTheActiveSegmentIsRefused() throws {
+    for (term, isRefused) in [(Layout.indexMax, false), (Layout.indexMax + 1, true)] {
+      var log = try LogFixture()
+      try log.segment.batch([.filler(10)], term: term)
+      try log.segment.marker()
+      if isRefused {
+        do {
+          try LogFixture.open(log.disk)
+          Issue.record("a term was taken that no manifest can hold")
+        } catch is RecoveryError {
+        }
+      } else {
+        #expect(try LogFixture.open(log.disk).opened.active.end.term == term)
+      }
+    }
+  }
 }

@@ -210,6 +210,47 @@ import Testing
     #expect(try log.indices == [1, 2, 3])
   }
 
+  /// The digest of a file is the one of what lies in it: where that is not known, the log goes on in
+  /// another, and every later opening finds it whole.
+  @Test func theLogDoesNotGoOnInAFileOfWhichSomethingDoesNotCome() throws {
+    for isPadding in [true, false] {
+      var log = try LogFixture()
+      let entry = try log.segment.entry(100)
+      let marker = try log.segment.marker()
+      let faults = [bad(log.segment.name, at: isPadding ? entry.end - 1 : marker.end + Layout.page)]
+      let diagnosis = try diagnose(log, faults)
+      #expect(diagnosis.findings.map(\.verdict) == [.unusedSpace])
+      log.disk.faults = faults
+      let plan = try LogFixture.open(log.disk)
+      log.disk.faults = []
+      #expect(plan.opened.active.record.fileName != log.segment.name)
+      #expect(try log.indices == [1])
+      let active = plan.opened.active
+      let file = try log.disk.open(active.record.fileName, .read)
+      let scan = try SegmentScan.scan(file, header: active.record.header(group: log.state.group))
+      #expect(scan.digest == active.digest && scan.failure == nil)
+    }
+  }
+
+  /// Behind a torn frame something does not come: a frame there might say that it was synced.
+  @Test func nothingIsCutBeforeWhatDoesNotCome() throws {
+    var log = try LogFixture()
+    try log.segment.entry()
+    let last = try log.segment.entry(2000, durable: 1)
+    let hidden = [bad(log.segment.name, at: last.end + Layout.page)]
+    for offset in [last.bodyEnd - 40, last.offset + 17] {
+      try log.segment.flip(at: offset)
+      #expect(try log.diagnose().findings.map(\.verdict) == [.ambiguousTail])
+      #expect(try diagnose(log, hidden).refusals.map(\.verdict) == [.inputOutput])
+      try expectRefusal(log, hidden)
+      try log.segment.flip(at: offset)
+    }
+    try log.segment.zero(last.offset..<last.offset + Layout.sector)
+    #expect(try log.diagnose().findings.map(\.verdict) == [.tornFrame])
+    #expect(try diagnose(log, hidden).refusals.map(\.verdict) == [.inputOutput])
+    try expectRefusal(log, hidden)
+  }
+
   // MARK: Files that do not open
 
   @Test(arguments: [

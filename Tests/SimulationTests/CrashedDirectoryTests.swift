@@ -96,7 +96,7 @@ import Testing
     #expect(writer.written == [.crash: 12, .recovery: 6, .close: 2])
     let directory = try POSIXDirectory(path: path)
     let expected = (1...20).map { $0 < 10 ? "0000\($0).expected" : "000\($0).expected" }
-    #expect(try directory.list().map(\.name) == expected)
+    #expect(try directory.list().filter(\.isRegular).map(\.name) == expected)
     for name in expected {
       let file = try directory.open(name, .read)
       let lines = try file.read(file.size(), at: 0).text.split(separator: "\n")

@@ -17,6 +17,7 @@ struct Explain: InspectCommand {
       for finding in inspection.findings {
         try output.line(FindingReport(finding).json(format: Self.format))
       }
+      for note in inspection.notes { try output.line(note.json(format: Self.format)) }
       try output.line(summary(inspection))
       return .clean
     }
@@ -24,13 +25,28 @@ struct Explain: InspectCommand {
       for line in FindingReport(finding).lines(on: .output) { try output.line(line) }
       try output.line()
     }
+    let notes = inspection.notes
+    for note in notes {
+      for line in Self.wrapped(note.line) { try output.line(line) }
+    }
     let live = inspection.isLive ? ", beside a live writer" : ""
     let count = inspection.findings.count
-    try output.line(
-      count == 0
-        ? "nothing was found: every byte is what it should be\(live)"
-        : Wording.count(count, "finding", "findings") + live + Self.advice(inspection))
+    let sum =
+      if count > 0 {
+        Wording.count(count, "finding", "findings") + live + Self.advice(inspection)
+      } else if notes.isEmpty {
+        "nothing was found: every byte is what it should be\(live)"
+      } else {
+        "nothing was found\(live)"
+      }
+    for line in Self.wrapped(sum) { try output.line(line) }
     return .clean
+  }
+
+  /// A line in the width of the terminal: what does not fit goes on, indented.
+  private static func wrapped(_ text: String) -> [String] {
+    let lines = Wording.wrapped(text, width: Terminal.output.width - 2)
+    return lines.enumerated().map { ($0 == 0 ? "" : "  ") + $1 }
   }
 
   /// What can be done where opening does nothing.

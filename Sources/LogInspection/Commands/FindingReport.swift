@@ -43,23 +43,39 @@ struct FindingReport {
     let verdict = finding.verdict
     let tone: Tone = finding.severity >= .damaged ? .bad : .warning
     var lines = [terminal.paint("@\(verdict.rawValue) \(verdict.title)", tone)]
-    lines.append("  file      \(Wording.escaped(finding.file))" + place)
-    lines.append("  concerns  \(concerns)")
-    if !finding.detail.isEmpty { lines.append("  found     \(Wording.escaped(finding.detail))") }
+    func add(_ name: String, _ text: String) {
+      lines += Self.wrapped(name, text, width: terminal.width)
+    }
+    add("file", Wording.escaped(finding.file) + place)
+    add("concerns", concerns)
+    if !finding.detail.isEmpty { add("found", Wording.escaped(finding.detail)) }
     if let failure = finding.failure {
       for range in failure.unreadable {
-        lines.append(
-          "  withheld  byte \(range.lowerBound), \(Wording.count(range.count, "byte", "bytes"))")
+        add("withheld", "byte \(range.lowerBound), \(Wording.count(range.count, "byte", "bytes"))")
       }
-      lines.append("  error     \(Wording.escaped("\(failure.error)"))")
+      add("error", Wording.escaped("\(failure.error)"))
     }
     for (i, fact) in finding.evidence.facts.enumerated() {
-      lines.append((i == 0 ? "  evidence  " : "            ") + fact.words)
-      lines[lines.count - 1] += terminal.paint(" (\(fact.name): \(fact.value))", .faint)
+      let name = i == 0 ? "evidence" : ""
+      let value = "(\(fact.name): \(fact.value))"
+      // Broken first, coloured then: what colours a piece takes no room.
+      let rows = Self.wrapped(name, "\(fact.words) \(value)", width: terminal.width)
+      lines += rows.map { row in
+        guard row.hasSuffix(value) else { return row }
+        return String(row.dropLast(value.count)) + terminal.paint(value, .faint)
+      }
     }
-    lines.append("  severity  \(ExitStatus(finding.severity).word)")
-    lines.append("  opening   \(verdict.action)")
+    add("severity", ExitStatus(finding.severity).word)
+    add("opening", verdict.action)
     return lines
+  }
+
+  /// A field under its name; what does not fit goes on below where it began.
+  private static func wrapped(_ name: String, _ text: String, width: Int) -> [String] {
+    let indent = 12
+    return Wording.wrapped(text, width: width - indent).enumerated().map { i, row in
+      "  " + (i == 0 ? name : "").padded(indent - 2) + row
+    }
   }
 
   private var place: String { finding.offset.map { ", byte \($0)" } ?? ", all of it" }

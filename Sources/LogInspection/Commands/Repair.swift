@@ -16,7 +16,8 @@ struct Repair: InspectCommand {
       Without --apply nothing is changed. With it the lock is taken, everything that is about to \
       change is saved in quarantine/, and the log is checked again at the end. Where entries have \
       to be given up their range must be named with --accept-loss. A loss of which nobody knows the \
-      end is named without one, as 401-: neither 401 nor 401-500 accepts it.
+      end is named without one, as 401-: neither 401 nor 401-500 accepts it. An ambiguous tail, \
+      which opening the log cuts without asking, is such a loss as well.
       """)
 
   @OptionGroup var subject: SubjectOptions

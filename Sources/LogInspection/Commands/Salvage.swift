@@ -24,7 +24,8 @@ struct Salvage: InspectCommand {
       Payloads are written one a line as they are, or as JSON with --json. Gaps are told on \
       standard error. Of a damaged batch every entry is written that is whole by its own checksum, \
       unless the batch is compressed. Without a manifest the segments are read in the order of their \
-      headers. Exit status: 0 nothing is missing; 2 there are gaps.
+      headers; nobody knows then where the log began or ended, and it is said what is known to be \
+      gone. Exit status: 0 no gap is known; 2 there are gaps.
       """)
 
   @OptionGroup var subject: SubjectOptions
@@ -32,12 +33,16 @@ struct Salvage: InspectCommand {
   @Option(help: "The file to write, which must not exist yet, or - for standard output.")
   var to: String
 
+  func validate() throws {
+    if to.isEmpty { throw ValidationError("--to is empty: name a file, or - for standard output.") }
+  }
+
   func inspect(_ output: inout Output) throws -> ExitStatus {
     let whole = try Inspection(subject.path)
     let inspection = try whole.readable()
     let target = try Self.target(to)
     var salvaged = Output(target, name: to == "-" ? "standard output" : to)
-    let sum = try salvage(inspection, to: &salvaged)
+    var sum = try salvage(inspection, to: &salvaged)
     try salvaged.flush()
     if to != "-" { try Self.finish(target, name: to) }
     for file in whole.evidence.unknown where file.content == .continues {
@@ -45,15 +50,44 @@ struct Salvage: InspectCommand {
         "\(file.file.name) continues the log and is not in the manifest: salvage it by its own name"
       )
     }
+    // What no reader comes across may be known to be gone all the same.
+    let known = KnownLosses(whole)
+    sum.report(Loss.left(of: known.losses, without: sum.written.map { Loss($0) } + sum.missing))
+    for note in known.notes { Output.complain("note: \(note)") }
     let written = Wording.count(sum.entries, "entry", "entries")
-    let gaps = Wording.count(sum.gaps, "gap", "gaps")
-    Output.complain("\(written) written, \(sum.gaps == 0 ? "nothing is missing" : gaps)")
-    return sum.gaps == 0 ? .clean : .damaged
+    Output.complain("\(written) written, \(sum.verdict(isCertain: known.notes.isEmpty))")
+    return sum.missing.isEmpty ? .clean : .damaged
   }
 
+  /// What was written, and what was said to be missing.
   private struct Sum {
     var entries: UInt64 = 0
-    var gaps = 0
+    /// In order, as few as possible.
+    private(set) var written: [ClosedRange<LogIndex>] = []
+    private(set) var missing: [Loss] = []
+
+    mutating func add(_ range: ClosedRange<LogIndex>) {
+      entries += range.upperBound - range.lowerBound + 1
+      if let last = written.last, range.lowerBound == last.upperBound + 1 {
+        written[written.count - 1] = last.lowerBound...range.upperBound
+      } else {
+        written.append(range)
+      }
+    }
+
+    /// Says that these are missing.
+    mutating func report(_ losses: [Loss]) {
+      guard !losses.isEmpty else { return }
+      missing += losses
+      Output.complain("missing: " + losses.map(\.description).joined(separator: ", "))
+    }
+
+    /// - Parameter isCertain: false where nobody knows how far the log went.
+    func verdict(isCertain: Bool) -> String {
+      if !missing.isEmpty { return Wording.count(missing.count, "gap", "gaps") }
+      return isCertain
+        ? "nothing is missing" : "no gap in what is there; nobody knows what else there was"
+    }
   }
 
   private func salvage(_ inspection: Inspection, to output: inout Output) throws -> Sum {
@@ -75,7 +109,7 @@ struct Salvage: InspectCommand {
           try fill(next, first - 1, from: &damaged, &sum, to: &output)
         }
         for entry in entries { try print(entry, to: &output) }
-        sum.entries += UInt64(entries.count)
+        sum.add(first...last)
         next = last + 1
         progress.show(Int(clamping: last - view.firstIndex), of: count)
         return true
@@ -119,13 +153,11 @@ struct Salvage: InspectCommand {
     for entry in try damaged.entries(in: first...(last ?? .max)) {
       if entry.index > next { missing.append(Loss(next...entry.index - 1)) }
       try print(entry, to: &output)
-      sum.entries += 1
+      sum.add(entry.index...entry.index)
       next = entry.index + 1
     }
     if last.map({ next <= $0 }) ?? true { missing.append(Loss(first: next, last: last)) }
-    sum.gaps += missing.count
-    guard !missing.isEmpty else { return }
-    Output.complain("missing: " + missing.map(\.description).joined(separator: ", "))
+    sum.report(missing)
   }
 
   private func print(_ entry: Entry, to output: inout Output) throws {

@@ -33,34 +33,19 @@ struct Verify: InspectCommand {
         try output.line(Wording.escaped("\(finding)"))
       }
     }
-    try printNotes(inspection, to: &output)
+    for note in inspection.notes {
+      if subject.json {
+        try output.line(note.json(format: Self.format))
+      } else {
+        try output.line(note.line)
+      }
+    }
     try printVerdict(
       status, isLive: inspection.isLive, findings: inspection.findings.count, to: &output)
     return status
   }
 
   private static let format = "walinspect.verify/1"
-
-  /// What is wrong and harms nobody: bytes that fill a frame up to its page.
-  private func printNotes(_ inspection: Inspection, to output: inout Output) throws {
-    for segment in inspection.segments {
-      let name = inspection.fileName(segment.record)
-      for offset in segment.scan?.paddingDamage ?? [] {
-        if subject.json {
-          var json = JSONWriter(format: Self.format)
-          json.field("type", "note")
-          json.field("file", name)
-          json.field("offset", offset)
-          json.field("detail", "the padding of this frame is not what was written: harmless")
-          try output.line(json)
-        } else {
-          try output.line(
-            "note: \(Wording.escaped(name)): the padding of the frame at byte \(offset) is not what "
-              + "was written: harmless")
-        }
-      }
-    }
-  }
 
   private func printVerdict(
     _ status: ExitStatus, isLive: Bool, findings: Int, to output: inout Output

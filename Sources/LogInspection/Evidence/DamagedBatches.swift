@@ -23,7 +23,7 @@ struct DamagedBatches {
       let record = segment.record
       let first = max(record.firstIndex, range.lowerBound)
       let last = min(record.end?.index ?? .max, range.upperBound)
-      guard first <= last, segment.fileBytes != nil,
+      guard first <= last, segment.fileBytes != nil, !segment.isUnopenable,
         segment.header == .valid || segment.header == .damaged
       else { continue }
       var damaged: DamagedSegment

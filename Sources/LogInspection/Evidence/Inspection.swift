@@ -237,8 +237,9 @@ extension Inspection {
   func sayRebuilt() {
     guard let log = rebuilt.first else { return }
     let count = Wording.count(log.segments.count, "segment", "segments")
+    let order = log.segments.count == 1 ? "by its header" : "in the order of their headers"
     let state = diagnosis.hidesManifest ? "cannot be read" : "is gone"
     Output.complain(
-      "\(path): the manifest \(state); reading \(count) in the order of their headers")
+      "\(path): the manifest \(state); reading \(count) \(order)")
   }
 }

@@ -30,7 +30,8 @@ extension Inspection {
   /// Everything that is not a segment of the log that is shown, in a fixed order.
   func otherFiles() throws -> [OtherFile] {
     guard !isDetached else { return [] }
-    let known = evidence.files.compactMap { knownFile($0) }
+    let odd = Set(evidence.unknown.map(\.file.name))
+    let known = evidence.files.filter { !odd.contains($0.name) }.compactMap { knownFile($0) }
     let segments = Set(shown.segments.map { shown.fileName($0.record) })
     let unknown = evidence.unknown.filter { !segments.contains($0.file.name) }.map { file in
       OtherFile(

@@ -3,7 +3,7 @@
 import ByteBuffers
 import LogFormat
 import Recovery
-import StorageIO
+package import StorageIO
 
 /// A segment file that is prepared and not part of the log yet.
 struct Spare: Hashable, Sendable {
@@ -65,6 +65,8 @@ struct BackgroundState {
   var hasReserve = false
   /// True while the reserve is being given up for something that must not fail.
   var releasesReserve = false
+  /// What stood in the way of work that can wait, for people.
+  var obstacles: [StorageError] = []
   /// True when making the reserve failed; tried again after a compaction.
   var reserveFailed = false
   /// True when the active segment may hold part of a batch that failed.
@@ -249,6 +251,7 @@ extension LogEngine {
   }
 
   mutating func failed(_ work: BackgroundWork, _ error: StorageError) {
+    if error.leftAllAsItWas, goOnWithout(work, error) { return }
     let cause = LogError(writing: error)
     guard cause.code == .diskFull else {
       poison(cause)
@@ -270,5 +273,37 @@ extension LogEngine {
     case .remove, .clean:
       poison(LogError(poisoning: error))
     }
+  }
+
+  /// Does without files that are no part of the log, yet or any more, and says what stands in the
+  /// way. Nothing was made: of what has the name nothing is removed later either.
+  private mutating func goOnWithout(_ work: BackgroundWork, _ error: StorageError) -> Bool {
+    switch work {
+    case .spare(let spare):
+      background.spareWanted = 0
+      background.spareFailed = true
+      if background.isSpareAwaited {
+        failForWantOfSpace(LogError(obstructed: error, name: spare.name), [])
+      }
+      background.isSpareAwaited = false
+    case .reserve:
+      background.reserveFailed = true
+    case .remove(let names):
+      // The manifest goes on naming them as dropped: the next opening removes them.
+      background.removing.removeAll { names.contains($0) }
+    case .clean(let names):
+      background.debris.removeAll { names.contains($0) }
+    case .seal:
+      return false
+    }
+    background.obstacles.append(error)
+    return true
+  }
+
+  /// What stood in the way since the last call, though nobody's request failed for it.
+  package mutating func takeObstacles() -> [StorageError] {
+    guard !background.obstacles.isEmpty else { return [] }
+    defer { background.obstacles = [] }
+    return background.obstacles
   }
 }

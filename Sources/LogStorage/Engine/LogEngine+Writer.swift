@@ -447,6 +447,16 @@ extension LogEngine {
   // MARK: Failure
 
   mutating func failed(_ work: WriterWork, _ error: StorageError) {
+    if let record = work.newSegment, let spare = background.spare, error.leftAllAsItWas,
+      error.path.hasSuffix("/\(spare.name)")
+    {
+      // Nothing has the segment's name that is the log's, and no edit names it: the next attempt takes
+      // the next number.
+      background.debris.append(spare.name)
+      background.spare = nil
+      failForWantOfSpace(LogError(obstructed: error, name: record.fileName), [])
+      return
+    }
     let cause = LogError(writing: error)
     guard cause.code == .diskFull else {
       poison(cause)
@@ -509,6 +519,14 @@ extension LogEngine {
 }
 
 extension WriterWork {
+  /// The segment that a roll or a cut makes out of a spare.
+  fileprivate var newSegment: SegmentRecord? {
+    switch self {
+    case .roll(let record, _), .cut(let record, _, _, _): record
+    default: nil
+    }
+  }
+
   /// The edit that this work makes.
   fileprivate var update: ManifestUpdate? {
     switch self {

@@ -179,10 +179,10 @@ public struct LogEngine: ~Copyable {
       throw LogError(
         .termWentBack, "an entry of term \(term) behind one of term \(terms.lastTerm)")
     }
-    let index = terms.lastIndex + 1
-    guard index < Layout.indexMax, term <= Layout.indexMax else {
+    guard terms.lastIndex < Layout.indexMax - 1, term <= Layout.indexMax else {
       throw LogError(.outOfRange, "the log's indices are used up")
     }
+    let index = terms.lastIndex + 1
     let ticket = ticket()
     terms.append(through: index, term: term)
     queue.append(
@@ -211,7 +211,8 @@ public struct LogEngine: ~Copyable {
         "entry \(i + 1) of \(payloads.count) has \(payload.count) bytes; this log takes up to "
           + "\(limit)")
     }
-    guard LogIndex(payloads.count) < Layout.indexMax - terms.lastIndex else {
+    let (end, isPast) = terms.lastIndex.addingReportingOverflow(LogIndex(payloads.count))
+    guard !isPast, end < Layout.indexMax else {
       throw LogError(.outOfRange, "the log's indices are used up")
     }
     let first = terms.lastIndex + 1

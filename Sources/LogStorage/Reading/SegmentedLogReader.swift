@@ -1,7 +1,8 @@
 // SegmentedLogReader: reads entries of an open log, beside its writer.
 //
-// What must always hold: only what is written is read; a file that compaction deletes in the
-// meantime is either read to the end or reported as compacted, never as damage.
+// What must always hold: only what is written is read; what one call returns was the log at one
+// moment, however many rounds it took and whatever was truncated between them; a file that compaction
+// deletes in the meantime is either read to the end or reported as compacted, never as damage.
 
 import ByteBuffers
 import LogFormat
@@ -15,7 +16,12 @@ final class SegmentedLogReader: Sendable {
   private let indexes = Mutex<[(uid: UID, batches: [BatchLocation])]>([])
   private static let indexesMax = 8
 
-  init(_ core: LogCore) { self.core = core }
+  private let history: TruncationHistory
+
+  init(_ core: LogCore) {
+    self.core = core
+    history = core.state.withLock { $0.engine.truncationHistory }
+  }
 
   /// Where a run of entries lies.
   private struct Place {
@@ -38,25 +44,41 @@ final class SegmentedLogReader: Sendable {
     var entries: [Entry] = []
     var bytes = 0
     var next = first
+    // Those that `entries` knows of.
+    var truncations = core.state.withLock { _ in history.count }
     repeat {
-      let recent = try recentEntries(
-        next...max(next, last), bytesLeft: bytesMax - bytes, atLeastOne: entries.isEmpty)
-      if let final = recent.last {
-        entries += recent
-        bytes += recent.reduce(0) { $0 + $1.payload.count }
-        next = final.index + 1
-        if bytes >= bytesMax { break }
-        continue
+      var round: (entries: [Entry], isLast: Bool) = ([], false)
+      do throws(LogError) {
+        round = try readRound(
+          next...max(next, last), bytesLeft: bytesMax - bytes, atLeastOne: entries.isEmpty)
+      } catch {
+        // What was to be read may have been taken back.
+        guard history.count != truncations else { throw error }
       }
-      let (read, end) = try readFile(
-        next...max(next, last), bytesLeft: bytesMax - bytes, atLeastOne: entries.isEmpty)
-      if read.isEmpty { break }
-      entries += read
-      bytes += read.reduce(0) { $0 + $1.payload.count }
-      next = (entries.last?.index ?? next) + 1
-      if next <= end { break }
-    } while next <= last && bytes < bytesMax && isWritten(next)
+      entries += round.entries
+      bytes += round.entries.reduce(0) { $0 + $1.payload.count }
+      if let (kept, count) = core.state.withLock({ _ in history.lowest(since: truncations) }) {
+        truncations = count
+        if let end = entries.firstIndex(where: { $0.index > kept }) {
+          entries.removeSubrange(end...)
+          bytes = entries.reduce(0) { $0 + $1.payload.count }
+          round.isLast = false
+        }
+      }
+      next = first + LogIndex(entries.count)
+      if round.isLast { break }
+    } while entries.isEmpty || (next <= last && bytes < bytesMax && isWritten(next))
     return entries
+  }
+
+  /// The next entries, from one place, and whether no more fit behind them.
+  private func readRound(
+    _ range: ClosedRange<LogIndex>, bytesLeft: Int, atLeastOne: Bool
+  ) throws(LogError) -> (entries: [Entry], isLast: Bool) {
+    let recent = try recentEntries(range, bytesLeft: bytesLeft, atLeastOne: atLeastOne)
+    if !recent.isEmpty { return (recent, false) }
+    let (read, end) = try readFile(range, bytesLeft: bytesLeft, atLeastOne: atLeastOne)
+    return (read, (read.last?.index ?? 0) < end)
   }
 
   /// Entries from memory; none if these are not among the last that were written, or do not fit.

@@ -81,6 +81,7 @@ final class LogCore: Sendable {
     var released = 0
     var opening = Gate.Opening.done
     var poison: LogError?
+    var obstacles: [StorageError] = []
     var wakesWriter = false
     var wakesBackground = false
   }
@@ -139,6 +140,9 @@ final class LogCore: Sendable {
   private func tell(_ news: News) {
     if let poison = news.poison {
       logger?.error("the log stops", metadata: ["reason": "\(poison)"])
+    }
+    for obstacle in news.obstacles {
+      logger?.warning("the log goes on without", metadata: ["reason": "\(obstacle)"])
     }
     for gate in news.gates { gate.open(news.opening) }
     for finished in news.finished { finished.waiter.finish(finished.result) }
@@ -409,6 +413,7 @@ extension LogCore.State {
   /// What has come about since the last time.
   fileprivate mutating func takeNews() -> LogCore.News {
     var news = LogCore.News()
+    news.obstacles = engine.takeObstacles()
     takeFailures()
     let hasFailed = failed.isFresh
     if hasFailed { news.poison = engine.poison }

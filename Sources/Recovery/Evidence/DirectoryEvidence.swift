@@ -45,6 +45,14 @@ public struct UnknownEvidence: Sendable {
 
   /// That, as byte ranges of the file.
   public var unreadable: [Range<Int>] { failure?.unreadable ?? [] }
+
+  /// False for a segment that is not a log's first, by its name or by its header.
+  fileprivate var mayBeFirst: Bool {
+    guard let name = SegmentName(file.name) else { return true }
+    let header = scan?.header
+    return name.sequence <= 1 && name.firstIndex <= 1 && header?.sequence ?? 1 <= 1
+      && header?.firstIndex ?? 1 <= 1
+  }
 }
 
 /// Everything that was gathered.
@@ -86,10 +94,16 @@ public struct DirectoryEvidence: Sendable {
     return names + unknown.filter { $0.scan?.header.isReadOnly == true }.map(\.file.name)
   }
 
-  /// True when there is a batch, or a vote was ever written; or may be, where nobody can tell.
+  /// True when there is a batch, or a vote was ever written; or may be, where nobody can tell. A
+  /// start that did not get finished leaves votes of generation 0 and the first segment, and nothing
+  /// that only a log makes.
   var isBorn: Bool {
     segments.contains { ($0.scan?.end.ordinal ?? 1) > 0 }
-      || unknown.contains { $0.content != .empty && $0.content != .unfinished }
+      || unknown.contains {
+        $0.content != .empty && $0.content != .unfinished && SegmentName($0.file.name) != nil
+      }
+      || unknown.contains { !$0.mayBeFirst }
+      || files.contains { $0.name == Names.reserve && $0.isRegular }
       || votes.contains { ($0.file?.generation ?? 0) > 0 || $0.failure != nil }
   }
 }
@@ -105,12 +119,25 @@ extension DirectoryEvidence {
     public static let reserve = "reserve"
     public static func spare(_ number: UInt64) -> String { "spare-\(number)" }
 
+    /// What a log leaves behind where it is stopped, by exactly the names that it gives: what only
+    /// looks like them may be somebody's work.
     static func isUnfinished(_ name: String) -> Bool {
-      name.hasPrefix("spare-") || name.hasSuffix(".tmp")
+      name == ManifestHeader.temporaryName || isSpare(name)
     }
     static func isOurs(_ name: String) -> Bool {
       name == lock || name == reserve || ManifestHeader.names.contains(name)
         || VoteFile.names.contains(name)
+    }
+    /// True for a directory that may lie beside a log, or where one is begun: the log's own, and the
+    /// one that file systems put into their root.
+    static func isDirectory(_ name: String) -> Bool { name == quarantine || name == "lost+found" }
+
+    private static func isSpare(_ name: String) -> Bool {
+      let prefix = "spare-"
+      guard name.hasPrefix(prefix), let number = UInt64(name.dropFirst(prefix.count)) else {
+        return false
+      }
+      return spare(number) == name
     }
   }
 
@@ -123,7 +150,9 @@ extension DirectoryEvidence {
     progress: ProgressHandler? = nil
   ) throws(StorageError) -> DirectoryEvidence {
     var evidence = DirectoryEvidence(
-      path: directory.path, files: try directory.list(), manifests: [], votes: [],
+      path: directory.path,
+      files: try directory.list().filter { $0.kind != .directory || !Names.isDirectory($0.name) },
+      manifests: [], votes: [],
       isLive: isLive)
     for name in ManifestHeader.names {
       evidence.manifests.append(try ManifestCopy.read(name, in: directory))
@@ -133,7 +162,7 @@ extension DirectoryEvidence {
     }
     if let state = evidence.manifest?.state { evidence.checkVotes(against: state) }
     let sizes = Dictionary(evidence.files.map { ($0.name, $0.size) }, uniquingKeysWith: { $1 })
-    let total = sizes.values.reduce(0, +)
+    let total = sizes.values.reduce(0) { Self.sum($0, $1) }
     var done = 0
     let state = evidence.manifest?.state
     let records = state?.segments ?? []
@@ -142,11 +171,17 @@ extension DirectoryEvidence {
         try examine(
           record, group: state!.group, in: directory, isActive: i == records.count - 1,
           depth: depth, listedBytes: sizes[record.fileName]))
-      done += sizes[record.fileName] ?? 0
+      done = Self.sum(done, sizes[record.fileName] ?? 0)
       progress?(done, total)
     }
     try evidence.gatherUnknown(directory, state: state)
     return evidence
+  }
+
+  /// Of bytes, for people; files may claim any size.
+  private static func sum(_ a: Int, _ b: Int) -> Int {
+    let (sum, isOver) = a.addingReportingOverflow(b)
+    return isOver ? .max : sum
   }
 
   /// A vote file of another directory is no copy of this one's.
@@ -186,8 +221,17 @@ extension DirectoryEvidence {
   ) throws(StorageError) {
     let known = Set(segments.map(\.record.fileName))
     let dropped = Set((state?.dropped ?? []).map(\.description))
-    for file in files where !known.contains(file.name) && !Names.isOurs(file.name) {
-      if dropped.contains(file.name) || Names.isUnfinished(file.name) {
+    for file in files where !known.contains(file.name) {
+      // Neither removed nor moved: whoever put it there has to say what it is.
+      if !file.isRegular, Names.isOurs(file.name) || Names.isUnfinished(file.name) {
+        let isCopy = ManifestHeader.names + VoteFile.names
+        if !isCopy.contains(file.name) { unknown.append(unopenable(file)) }
+        continue
+      }
+      if Names.isOurs(file.name) { continue }
+      if SegmentName(file.name) != nil, !file.isRegular {
+        unknown.append(unopenable(file))
+      } else if dropped.contains(file.name) || Names.isUnfinished(file.name) {
         let detail = dropped.contains(file.name) ? "dropped from the log" : "unfinished work"
         unknown.append(UnknownEvidence(file: file, content: .unfinished, detail: detail))
       } else if SegmentName(file.name) != nil {
@@ -198,6 +242,15 @@ extension DirectoryEvidence {
         strangers.append(file)
       }
     }
+  }
+
+  /// What has the name of one of the log's files, and is no file.
+  private func unopenable(_ file: FileInfo) -> UnknownEvidence {
+    let isSegment = SegmentName(file.name) != nil
+    return UnknownEvidence(
+      file: file, content: .undelivered,
+      detail: isSegment ? "a segment, by its name" : "one of the log's files, by its name",
+      failure: ReadFailure(StorageError(opening: file, in: path)))
   }
 
   private func examineUnknown(
@@ -229,7 +282,8 @@ extension DirectoryEvidence {
       var content: UnknownFile = newer ? .newer : .unreadable
       if !newer {
         var window = try FileWindow(file)
-        // A header that was being written when the machine stopped, and no frame behind it.
+        // A header that was being written when the machine stopped, and no frame behind it. What was
+        // not delivered may be one.
         let isBlank = try window.isZero(from: Layout.segmentHeader)
         failure = ReadFailure.joining(failure, window.failure)
         content = isBlank ? .unfinished : failure == nil ? .unreadable : .undelivered
@@ -359,7 +413,7 @@ extension SegmentEvidence {
 
 extension SegmentFooter {
   /// Reads the footer of a sealed file; an unreadable sector shows as a wrong checksum.
-  static func read(
+  package static func read(
     _ file: any StorageFile, size: Int, header: SegmentHeader, batchIndex: Bool = true
   ) throws(FormatError) -> SegmentFooter {
     var failure: ReadFailure?
@@ -383,15 +437,23 @@ extension SegmentFooter {
       failure.note(trailer)
       let offset = try SegmentFooter.offset(trailer: trailer.bytes.span)
       guard offset < size else { throw FormatError(.outOfRange, "a footer behind the file's end") }
+      // A trailer alone says how far it is to the end of the file: no memory is taken on its word.
+      let front = try file.readTolerantly(min(Layout.page, size - offset), at: offset)
+      failure.note(front)
+      guard try SegmentFooter.size(front: front.bytes.span, at: offset) == size - offset else {
+        throw FormatError(.inconsistent, "the footer does not end where the file does")
+      }
       if !batchIndex, size - offset > Layout.page {
-        let front = try file.readTolerantly(Layout.page, at: offset)
-        failure.note(front)
         do throws(FormatError) {
           return try SegmentFooter(decoding: front.bytes.span, header: header, batchIndex: false)
         } catch {
-          // More runs of terms than a page holds, or a count of them that rotted.
+          // More runs of terms than a page holds.
           guard error.code == .truncated else { throw error }
         }
+      }
+      guard size - offset > front.bytes.count else {
+        return try SegmentFooter(
+          decoding: front.bytes.span, header: header, batchIndex: batchIndex)
       }
       let whole = try file.readTolerantly(size - offset, at: offset)
       failure.note(whole)

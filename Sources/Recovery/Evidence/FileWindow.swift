@@ -43,12 +43,22 @@ struct FileWindow {
   func isUnreadable(_ range: Range<Int>) -> Bool { failure?.within(range) != nil }
 
   /// True when nothing but zeros lies between `offset` and the end of the file.
-  mutating func isZero(from offset: Int) throws(StorageError) -> Bool {
+  ///
+  /// - Parameter passing: true passes over what was not delivered; else that is no zeros.
+  mutating func isZero(
+    from offset: Int, passingUndelivered passing: Bool = false
+  ) throws(StorageError) -> Bool {
     var at = offset
     while at < size {
       let piece = try bytes(at..<min(at + windowBytes, size))
       if piece.isEmpty { return true }
-      if !piece.span.isZero { return false }
+      var start = at
+      let hidden = passing ? failure?.within(at..<at + piece.count)?.unreadable ?? [] : []
+      for passed in hidden {
+        if !piece[start - at..<passed.lowerBound - at].span.isZero { return false }
+        start = passed.upperBound
+      }
+      if !piece[start - at..<piece.count].span.isZero { return false }
       at += piece.count
     }
     return true

@@ -101,7 +101,7 @@ extension ManifestCopy {
   /// Adds up the edits in `bytes`, as far as they are valid.
   public static func scan(_ bytes: Bytes) throws(FormatError) -> ManifestScan {
     let header = try ManifestHeader(decoding: bytes.span)
-    var state = ManifestState(group: header.group, incarnation: header.incarnation)
+    var fold = ManifestFold(group: header.group, incarnation: header.incarnation)
     var edits: [ManifestEdit] = []
     var chain = header.checksum
     var offset = Layout.manifestHeader
@@ -116,10 +116,14 @@ extension ManifestCopy {
         else {
           throw FormatError(.inconsistent, "edit \(next.edit.number) is not chained to the last")
         }
-        var after = state
-        for change in next.edit.changes { try after.apply(change) }
-        try after.validate()
-        state = after
+        do throws(FormatError) {
+          try fold.apply(next.edit)
+        } catch {
+          // Half of it is in the sum: add up those before it once more, which ends the reading.
+          fold = ManifestFold(group: header.group, incarnation: header.incarnation)
+          for edit in edits { try fold.apply(edit) }
+          throw error
+        }
         edits.append(next.edit)
         chain = next.checksum
         offset += min(next.extent, rest.count)
@@ -135,7 +139,7 @@ extension ManifestCopy {
       throw FormatError(.truncated, "a manifest without an edit", at: Layout.manifestHeader)
     }
     return ManifestScan(
-      number: last.number, state: state, tail: tail, end: offset, edits: edits,
+      number: last.number, state: fold.state, tail: tail, end: offset, edits: edits,
       fileBytes: bytes.count,
       isWritable: header.features.access(major: header.major) == .readWrite)
   }

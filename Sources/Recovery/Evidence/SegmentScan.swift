@@ -47,6 +47,10 @@ public struct SegmentBreak: Hashable, Sendable {
   public var firstIndex: LogIndex
   /// The last such index, if the batch's own header or a later batch tells; nil when nobody can know.
   public var lastIndex: LogIndex?
+  /// The lowest index that a frame which is lost here may have taken back: a frame that cannot be
+  /// read may have been a truncation. Nil where the frame can be read, where its body tells which
+  /// entries it brought, and where a later frame says at which index the log stood behind it.
+  public var uncertainFrom: LogIndex?
   /// Where the next valid frame begins, if there is one.
   public var resumesAt: Int?
   /// What exactly disagreed, for people.
@@ -56,8 +60,21 @@ public struct SegmentBreak: Hashable, Sendable {
   /// frame with the ordinal `mark`; nil when nobody can know, because frames that followed are gone
   /// as well.
   func lastIndex(durableThrough mark: UInt32) -> LogIndex? {
-    let isLast = resumesAt == nil
-    return isLast && (shape == .fileEnds || ordinal < mark) ? nil : lastIndex
+    hidesFrames(durableThrough: mark) ? nil : lastIndex
+  }
+
+  /// The entries before this that can be read, and that a frame which is gone may have taken back,
+  /// in a segment that begins at `first` and was durable up to the frame with the ordinal `mark`.
+  func uncertain(durableThrough mark: UInt32, from first: LogIndex) -> ClosedRange<LogIndex>? {
+    guard let lower = uncertainFrom ?? (hidesFrames(durableThrough: mark) ? first : nil),
+      max(lower, first) < firstIndex
+    else { return nil }
+    return max(lower, first)...firstIndex - 1
+  }
+
+  /// True when frames that followed are gone as well, and none that is left tells of them.
+  private func hidesFrames(durableThrough mark: UInt32) -> Bool {
+    resumesAt == nil && (shape == .fileEnds || ordinal < mark)
   }
 }
 

@@ -1,7 +1,7 @@
 // SegmentScanner: a scan in progress, front to back, one bounded piece of the file at a time.
 //
 // What must always hold: `offset` only grows; what follows the first break never enters the chain
-// that `SegmentScan.end` ends.
+// that `SegmentScan.end` ends; no sum on numbers from the file overflows, whatever they are.
 
 import ByteBuffers
 import LogFormat
@@ -20,10 +20,14 @@ struct SegmentScanner {
   /// True once a break was met: what follows is reported, and not part of the chain.
   private var isBroken = false
   private var expectedOrdinal: UInt32 = 1
+  /// No frame of the file has a higher ordinal: each takes a page.
+  private let ordinalMax: UInt32
   /// Behind a break: the index that comes next, as far as anybody can know.
   private var nextIndex: LogIndex = 0
   /// Breaks of which nobody knows yet where their entries end.
   private var unresolved: [Int] = []
+  /// Breaks whose frames may have taken back entries, as far as later frames have told.
+  private var uncertain: [Int] = []
   /// Every valid frame behind the first break; nil until there is one.
   private var witnesses: FrameWitnesses?
 
@@ -31,6 +35,7 @@ struct SegmentScanner {
     _ file: any StorageFile, header: SegmentHeader, limit: Int?, capacity: Int?
   ) throws(StorageError) {
     window = try FileWindow(file)
+    ordinalMax = Self.ordinalMax(window.size)
     scan = SegmentScan(header: header, fileBytes: window.size)
     seed = header.seed
     isShort = window.size < capacity ?? 0
@@ -43,6 +48,7 @@ struct SegmentScanner {
   /// For a scan that goes on where `scan` ended, and ends where the chain does.
   init(_ window: FileWindow, resuming scan: consuming SegmentScan) {
     self.window = window
+    ordinalMax = Self.ordinalMax(window.size)
     seed = scan.header.seed
     offset = scan.end.offset
     expectedOrdinal = scan.end.ordinal + 1
@@ -55,6 +61,12 @@ struct SegmentScanner {
     isShort = false
     limit = window.size
     looksBehind = false
+  }
+
+  /// Counted over twice the largest segment at the most: a sum with the pages of a file then fits,
+  /// whatever size a file claims.
+  private static func ordinalMax(_ size: Int) -> UInt32 {
+    UInt32(min(size, 2 * Layout.segmentBytesMax) / Layout.page)
   }
 
   mutating func run() throws(StorageError) {
@@ -160,12 +172,17 @@ struct SegmentScanner {
     guard sector.span.isZero else { return .frameDamaged }
     // A frame further on is not zero: no need to look, once for every frame that is gone.
     if let witnesses, witnesses.isAny(from: offset) { return .frameMissing }
-    guard try window.isZero(from: offset) else { return .frameMissing }
+    // What was not delivered behind the place of the next frame is told, and holds nothing: a frame
+    // there would have followed one here.
+    guard try window.isZero(from: offset, passingUndelivered: true) else { return .frameMissing }
     return isShort ? .fileEnds : .zeros
   }
 
   /// What is out of order about a frame whose own checksum is right, or nil.
   private func disorder(_ frame: Frame) -> String? {
+    if frame.ordinal > ordinalMax {
+      return "frame \(frame.ordinal) in a file that has room for \(ordinalMax)"
+    }
     if isBroken {
       return frame.ordinal < expectedOrdinal
         ? "frame \(frame.ordinal) behind frame \(expectedOrdinal - 1)" : nil
@@ -259,12 +276,12 @@ struct SegmentScanner {
       scan.breaks[scan.breaks.count - 1].lastIndex = nil
       unresolved = [scan.breaks.count - 1]
     }
-    if let index = frame.truncateAfter { truncateBehindBreak(after: index) }
+    if frame.ordinal > expectedOrdinal { loseFrames() }
+    if let index = frame.truncateAfter { confirm(before: index + 1) }
     scan.marksBehindBreak.append(mark(frame))
     guard let batch else { return }
     let first = batch.header.firstIndex + LogIndex(frame.skip)
-    // What it takes the place of was taken back by a frame that is gone.
-    if first < nextIndex { truncateBehindBreak(after: first - 1) }
+    confirm(before: first)
     resolve(before: first)
     nextIndex = batch.header.lastIndex + 1
     scan.batchesBehindBreak.append(
@@ -283,6 +300,23 @@ struct SegmentScanner {
     unresolved = []
   }
 
+  /// A valid frame goes on at `index`, so the log ended before it then: what lies further was taken
+  /// back, by this frame or by one that is gone, and what does not still stood.
+  private mutating func confirm(before index: LogIndex) {
+    if index < nextIndex { truncateBehindBreak(after: index - 1) }
+    for i in uncertain { scan.breaks[i].uncertainFrom = nil }
+    uncertain = []
+  }
+
+  /// Frames that followed the last break are gone without a trace: any of them may have taken back
+  /// entries.
+  private mutating func loseFrames() {
+    guard let last = scan.breaks.indices.last, scan.breaks[last].uncertainFrom == nil
+    else { return }
+    scan.breaks[last].uncertainFrom = scan.header.firstIndex
+    uncertain.append(last)
+  }
+
   /// Entries that a frame behind the break took back are no part of the log.
   private mutating func truncateBehindBreak(after index: LogIndex) {
     scan.truncatedBehindBreak = min(scan.truncatedBehindBreak ?? .max, index)
@@ -298,17 +332,21 @@ struct SegmentScanner {
     if !isBroken { nextIndex = scan.end.index + 1 }
     // The frame is valid though its body is not: what it took back is no more part of the log than
     // if the body were whole, and is not to be read in place of what replaced it.
-    if shape != .outOfOrder, let index = frame?.truncateAfter {
-      truncateBehindBreak(after: index)
-      scan.holdsTruncation = true
+    if let frame, shape != .outOfOrder {
+      if frame.ordinal > expectedOrdinal { loseFrames() }
+      if let index = frame.truncateAfter {
+        confirm(before: index + 1)
+        scan.holdsTruncation = true
+      }
     }
     var found = SegmentBreak(
       shape: shape, offset: offset, ordinal: expectedOrdinal, later: .none, firstIndex: nextIndex,
       lastIndex: nil, resumesAt: nil, detail: detail)
-    if shape != .outOfOrder, let body, let frame,
-      body.firstIndex + LogIndex(frame.skip) >= nextIndex
-    {
-      // The table's header survived: it says which entries are gone.
+    // The frame that belongs here may have taken back whatever this segment held.
+    if frame == nil || shape == .outOfOrder { found.uncertainFrom = scan.header.firstIndex }
+    if shape != .outOfOrder, let body, let frame, frame.skip < body.count {
+      // The body's header survived: it says which entries are gone.
+      confirm(before: body.firstIndex + LogIndex(frame.skip))
       found.firstIndex = body.firstIndex + LogIndex(frame.skip)
       found.lastIndex = body.lastIndex
       resolve(before: found.firstIndex)
@@ -316,17 +354,23 @@ struct SegmentScanner {
     } else if shape != .zeros {
       unresolved.append(scan.breaks.count)
     }
-    defer { scan.breaks.append(found) }
+    defer {
+      if found.uncertainFrom != nil { uncertain.append(scan.breaks.count) }
+      scan.breaks.append(found)
+    }
     guard shape != .zeros, offset < window.size else { return false }
     isBroken = true
     // A frame that is valid says how far its body reaches; one that is not may be anywhere.
     let next = offset + (shape == .outOfOrder ? Layout.page : frame?.extent ?? Layout.page)
     let ordinal = expectedOrdinal
-    if frame != nil, shape != .outOfOrder { expectedOrdinal += 1 }
+    if let frame, shape != .outOfOrder {
+      expectedOrdinal = max(expectedOrdinal, frame.ordinal) + 1
+    }
     if witnesses == nil { witnesses = try gatherWitnesses(from: next) }
     let later = witnesses?.first(from: next, above: ordinal)
     if frame == nil, let body, let first = try firstIndex(of: body, before: later) {
       unresolved.removeLast()
+      found.uncertainFrom = nil
       if first < nextIndex { truncateBehindBreak(after: first - 1) }
       resolve(before: first)
       found.firstIndex = first
@@ -377,8 +421,11 @@ struct SegmentScanner {
       let page = try window.bytes(at..<at + Layout.frame)
       do throws(FormatError) {
         let frame = try Frame(decoding: page.span, seed: seed)
-        frames.append(
-          .init(offset: at, ordinal: frame.ordinal, durableOrdinal: frame.durableOrdinal))
+        // One that no writer wrote says nothing.
+        if frame.ordinal <= ordinalMax {
+          frames.append(
+            .init(offset: at, ordinal: frame.ordinal, durableOrdinal: frame.durableOrdinal))
+        }
       } catch {
         if error.code == .unsupported {
           frames.append(.init(offset: at, ordinal: .max, durableOrdinal: 0))

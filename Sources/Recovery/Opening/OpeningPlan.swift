@@ -108,6 +108,7 @@ extension OpeningPlan {
       throw RecoveryError(refusing: diagnosis.refusals, path: diagnosis.evidence.path)
     }
     try diagnosis.evidence.requireWritable()
+    try diagnosis.evidence.requireRegularFiles()
     if diagnosis.isUnborn {
       return try genesis(diagnosis, options: options, using: &generator)
     }
@@ -193,6 +194,17 @@ extension OpeningPlan {
           + "\(opened.hardState.term), which leaves no room to go on"
       )
     }
+    // What the active segment says is in no manifest yet, so reading that back does not cover it.
+    let end = opened.active.end
+    guard max(end.index, state.previousIndex) <= Layout.indexMax - headroom,
+      end.term <= Layout.indexMax
+    else {
+      throw RecoveryError(
+        .damaged,
+        "\(path) was not touched: its last entry is \(max(end.index, state.previousIndex)), of term "
+          + "\(end.term), which leaves no room to go on"
+      )
+    }
     // What was compacted has a term as well, and terms never fall.
     let runs = state.segments.compactMap(\.end).flatMap(\.termRuns) + opened.active.end.termRuns
     let first = runs.last { $0.firstIndex <= state.firstIndex }
@@ -268,6 +280,22 @@ extension StorageDirectory {
 }
 
 extension DirectoryEvidence {
+  /// Refuses where something that is no file has the name of a manifest or a vote. No rename replaces
+  /// a directory, so whatever is begun fails there, and fails there again.
+  func requireRegularFiles() throws(RecoveryError) {
+    let copies =
+      Array(zip(ManifestHeader.names, manifests.map(\.failure)))
+      + Array(zip(VoteFile.names, votes.map(\.failure)))
+    for (name, failure) in copies {
+      guard let failure, failure.error.isNoRegularFile else { continue }
+      throw RecoveryError(
+        .storage,
+        "\(path)/\(name) is no regular file, so the log cannot write it; nothing was touched: move "
+          + "it away, and what it stands in for is made anew from the other copy (\(failure.error))"
+      )
+    }
+  }
+
   /// Refuses to change what a newer program allows to be read only.
   func requireWritable() throws(RecoveryError) {
     guard let name = readOnlyFiles.first else { return }
@@ -416,9 +444,12 @@ private struct OpeningPlanner {
     }
     let record = state.segments.last!
     let mark = max(record.durableThrough, scan.durableOrdinal)
-    // A log that ends before it begins goes on in a segment that begins where it does.
+    // A log that ends before it begins goes on in a segment that begins where it does; and one of
+    // which something was not delivered in another file: the digest of this one is not known, and its
+    // space is not to be relied on.
     let isUntouched =
       scan.breaks.allSatisfy { $0.shape == .zeros } && scan.end.index >= state.previousIndex
+      && scan.failure == nil
     if isUntouched, mark >= scan.end.ordinal, scan.fileBytes == record.capacity {
       var end = scan.end
       end.termRuns = scan.termRuns

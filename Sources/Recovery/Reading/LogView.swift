@@ -19,6 +19,8 @@ public struct LogView: Sendable {
     var batches: [BatchLocation]?
     /// True when entries behind `last` are damaged or gone, and nobody knows how many.
     var endsInDamage = false
+    /// Entries that may have been taken back by a frame that cannot be read.
+    var uncertain: ClosedRange<LogIndex>?
     /// True when there is no file.
     var isMissing = false
     /// What was not delivered of the file.
@@ -82,7 +84,9 @@ public struct LogView: Sendable {
       parts.append(
         Part(
           record: record, header: record.header(group: state.group), last: last, batches: batches,
-          endsInDamage: endsInDamage, isMissing: segment.fileBytes == nil,
+          endsInDamage: endsInDamage,
+          uncertain: Self.uncertain(diagnosis.refusals, in: record.fileName),
+          isMissing: segment.fileBytes == nil,
           failure: ReadFailure.joining(segment.failure, scan?.failure)))
     }
     self.parts = parts
@@ -90,7 +94,18 @@ public struct LogView: Sendable {
     lastIndex = max(parts.last?.last ?? 0, state.firstIndex - 1)
   }
 
+  /// What the findings of a file hold to be uncertain, all of it.
+  private static func uncertain(_ findings: [Finding], in name: String) -> ClosedRange<LogIndex>? {
+    let ranges = findings.filter { $0.file == name }.compactMap(\.uncertain)
+    guard let lower = ranges.map(\.lowerBound).min(), let upper = ranges.map(\.upperBound).max()
+    else { return nil }
+    return lower...upper
+  }
+
   /// Feeds the entries from `from` to `to` to `visit`, a batch at a time, in bounded memory.
+  ///
+  /// Entries that a frame may have taken back which cannot be read are delivered like others, and
+  /// named behind the last one that comes of their file, as damage is.
   ///
   /// - Parameters:
   ///   - onDamage: told of ranges that cannot be read; nil throws instead.
@@ -121,7 +136,7 @@ public struct LogView: Sendable {
       }
       let start = batches.partitioningIndex { $0.lastIndex >= next }
       for location in batches[start...] {
-        if next > end { return }
+        if next > end { break }
         let first = max(next, location.firstIndex)
         let last = min(end, location.lastIndex, part.last)
         if first > last { continue }
@@ -138,12 +153,16 @@ public struct LogView: Sendable {
         guard try visit(entries) else { return }
       }
       // Damage without an end is one, from its first entry on.
-      if part.endsInDamage, to > lastIndex { return try report(next, nil, part, onDamage) }
+      if part.endsInDamage, to > lastIndex {
+        return try report(
+          next, nil, part, onDamage, warning: warning(part, from: from, to: end))
+      }
       if next <= min(end, part.last) { try report(next, min(end, part.last), part, onDamage) }
+      if let warning = warning(part, from: from, to: end) { try warn(warning, part, onDamage) }
       next = max(next, min(end, part.last) + 1)
     }
     if let last = parts.last, last.endsInDamage, to > lastIndex, next > lastIndex {
-      try report(next, nil, last, onDamage)
+      try report(next, nil, last, onDamage, warning: warning(last, from: from, to: end))
     }
   }
 
@@ -164,21 +183,48 @@ public struct LogView: Sendable {
     return isNew
   }
 
-  /// - Parameter last: nil when nobody knows where the damage ends.
+  /// What is uncertain of the entries from `first` to `last` of a part, in words.
+  private func warning(_ part: Part, from first: LogIndex, to last: LogIndex) -> String? {
+    guard let uncertain = part.uncertain, uncertain.upperBound >= first,
+      uncertain.lowerBound <= last
+    else { return nil }
+    return Finding.warning(uncertain)
+  }
+
+  private func warn(
+    _ warning: String, _ part: Part, _ onDamage: ((RecoveryError) -> Void)?
+  ) throws(RecoveryError) {
+    let name = part.record.fileName
+    let damage =
+      if let failure = part.failure {
+        RecoveryError(.storage, "\(name): \(warning): \(failure)", storageError: failure.error)
+      } else {
+        RecoveryError(.damaged, "\(name): \(warning)")
+      }
+    guard let onDamage else { throw damage }
+    onDamage(damage)
+  }
+
+  /// - Parameters:
+  ///   - last: nil when nobody knows where the damage ends.
+  ///   - warning: what else there is to know of it.
   private func report(
-    _ first: LogIndex, _ last: LogIndex?, _ part: Part, _ onDamage: ((RecoveryError) -> Void)?
+    _ first: LogIndex, _ last: LogIndex?, _ part: Part, _ onDamage: ((RecoveryError) -> Void)?,
+    warning: String? = nil
   ) throws(RecoveryError) {
     let name = part.record.fileName
     let entries = Words.entries(first, last)
     let verb = first == last ? "is" : "are"
+    let more = warning.map { "; \($0)" } ?? ""
     let damage =
       if let failure = part.failure {
         RecoveryError(
-          .storage, "\(name): \(entries) cannot be read: \(failure)", storageError: failure.error)
+          .storage, "\(name): \(entries) cannot be read: \(failure)\(more)",
+          storageError: failure.error)
       } else if part.isMissing {
         RecoveryError(.lost, "\(name): \(entries) \(verb) lost with the file")
       } else {
-        RecoveryError(.damaged, "\(name): \(entries) \(verb) damaged")
+        RecoveryError(.damaged, "\(name): \(entries) \(verb) damaged\(more)")
       }
     guard let onDamage else { throw damage }
     onDamage(damage)

@@ -60,6 +60,7 @@ extension RepairPlan {
     if diagnosis.isUnborn { throw RecoveryError(.noLog, "\(path) holds no log") }
     let refused = diagnosis.findings.filter { $0.verdict.severity == .refused }
     if !refused.isEmpty { throw RecoveryError(refusing: refused, path: path) }
+    try diagnosis.evidence.requireRegularFiles()
     // What was not delivered may be what the repair would make anew, or give up.
     let withheld = diagnosis.withheld
     if !withheld.isEmpty { throw RecoveryError(refusing: withheld, path: path) }
@@ -72,7 +73,8 @@ extension RepairPlan {
       try segment.scan?.requireDelivered(segment.record.fileName, path: path)
     }
     if diagnosis.refusals.isEmpty {
-      return try mending(diagnosis, in: directory, options, using: &generator)
+      return try mending(
+        diagnosis, in: directory, accepting: accepting, options, using: &generator)
     }
     var planner = RepairPlanner(diagnosis, directory, options)
     try planner.plan(keep, using: &generator)
@@ -83,6 +85,7 @@ extension RepairPlan {
     }
     let notes =
       planner.notes + left.map { "left to the next opening: \($0): \($0.verdict.action)" }
+      + diagnosis.findings.compactMap(\.uncertain).map(Finding.warning)
       + voteNotes(diagnosis)
     return RepairPlan(
       steps: steps, reasons: planner.reasons, notes: notes, losses: planner.losses,
@@ -106,10 +109,11 @@ extension RepairPlan {
     ]
   }
 
-  /// What opening would do by itself, behind copies of everything that it changes.
+  /// What opening would do by itself, behind copies of everything that it changes. What may have been
+  /// acknowledged is cut here only when that was accepted: opening cuts it unasked.
   private static func mending(
-    _ diagnosis: Diagnosis, in directory: any StorageDirectory, _ options: OpeningOptions,
-    using generator: inout some RandomNumberGenerator
+    _ diagnosis: Diagnosis, in directory: any StorageDirectory, accepting: Loss?,
+    _ options: OpeningOptions, using generator: inout some RandomNumberGenerator
   ) throws(RecoveryError) -> RepairPlan {
     let evidence = diagnosis.evidence
     let plan = try OpeningPlan.make(
@@ -122,10 +126,20 @@ extension RepairPlan {
     let names = evidence.files.map(\.name).filter { changed.contains($0) }
     let saving = try Self.saving(
       names, before: (evidence.manifest?.number ?? 0) + 1, in: directory)
+    let losses = Loss.merged(diagnosis.ambiguousLosses)
+    let isAccepted = losses.allSatisfy { accepting?.covers($0) ?? false }
+    let cut = losses.map(\.description).joined(separator: ", ")
+    let cutNotes =
+      losses.isEmpty
+      ? []
+      : [
+        "\(cut) may have been acknowledged: opening the log gives up the same, saved in quarantine/ "
+          + "as here, and does not ask"
+      ]
     return RepairPlan(
-      steps: saving + plan.steps,
+      steps: isAccepted ? saving + plan.steps : [],
       reasons: diagnosis.findings.map { "\($0): \($0.verdict.action)" },
-      notes: voteNotes(diagnosis), losses: [], choices: [], isAccepted: true)
+      notes: cutNotes + voteNotes(diagnosis), losses: losses, choices: [], isAccepted: isAccepted)
   }
 
   /// What is said where the device failed: nothing is given up that may still be there.
@@ -166,6 +180,21 @@ extension DiskStep {
 }
 
 extension Diagnosis {
+  /// What the cut of an ambiguous tail takes (row E).
+  fileprivate var ambiguousLosses: [Loss] { ambiguousLosses(in: nil) }
+
+  /// The same, of one file.
+  fileprivate func ambiguousLosses(in file: String?) -> [Loss] {
+    findings.compactMap { finding in
+      guard finding.verdict == .ambiguousTail, file == nil || finding.file == file,
+        let first = finding.firstIndex
+      else { return nil }
+      // A damaged frame that is known to have held none.
+      if let last = finding.lastIndex, last < first { return nil }
+      return Loss(first: first, last: finding.lastIndex)
+    }
+  }
+
   /// Findings of row Y that no accepted loss covers: nobody knows what the files say that decide.
   fileprivate var withheld: [Finding] {
     findings.filter { finding in
@@ -240,10 +269,14 @@ private struct RepairPlanner {
     let compacted = manifests.map(\.firstIndex).min()
     let begin = isRebuilt ? compacted ?? first.firstIndex : state.firstIndex
     let kept = chain.select(keep, from: begin, isCompacted: compacted != nil)
-    losses = kept.losses
+    // What the next opening cuts of the last segment is given up as well. Without a manifest to
+    // believe the chain has named it already.
+    let tail = chain.links.last.map { diagnosis.ambiguousLosses(in: $0.fileName) } ?? []
+    let cut = isRebuilt ? [] : tail
+    losses = Loss.merged(kept.losses + cut)
     let choices = RepairPlan.Keep.allCases.map { side in
       let selection = chain.select(side, from: begin, isCompacted: compacted != nil)
-      return RepairPlan.Choice(keep: side, losses: selection.losses)
+      return RepairPlan.Choice(keep: side, losses: Loss.merged(selection.losses + cut))
     }
     if Set(choices.map(\.losses)).count > 1 { self.choices = choices }
     explain(chain, kept)
@@ -343,9 +376,11 @@ private struct RepairPlanner {
     var strays: [ChainLink] = []
     for file in evidence.unknown {
       guard let header = file.scan?.header else {
-        // Its name says where it began, and that is all that is left of it.
-        if isRebuilt, file.content == .unreadable, let name = SegmentName(file.file.name),
-          name.sequence > known
+        // Its name says where it began, and that is all that is left of it. One without a byte that
+        // is not zero, too: a writer's segment has its header before it has its name.
+        if isRebuilt, file.content == .unreadable || file.content == .unfinished,
+          let name = SegmentName(file.file.name), name.sequence > known,
+          !manifests.contains(where: { $0.dropped.contains(name) })
         {
           try requireDelivered(file.file.name)
           links.append(.unreadable(name, group: state.group))
@@ -397,8 +432,12 @@ private struct RepairPlanner {
         limit = record?.seal == nil ? end.offset : max(end.offset, limit ?? 0)
       }
       let capacity = record?.end == nil ? record?.capacity : nil
-      link.scan = try SegmentScan.scan(
+      let scan = try SegmentScan.scan(
         file, header: link.header, limit: limit, capacity: capacity)
+      link.scan = scan
+      if link.footer == nil, !link.isVouched {
+        link.isShortened = try size - scan.usedBytes(of: file) < scan.roomLeft
+      }
     } catch {
       throw RecoveryError(error)
     }
@@ -464,12 +503,15 @@ private struct RepairPlanner {
         records.append(goingOn(link))
       } else if first > last {
         leave(link)
-      } else if last <= chainEnd {
+      } else if last <= chainEnd, link.isDurable(through: last, next: next) {
         records.append(ended(link, through: last, next: next))
       } else {
         leave(link)
         let term = records.last?.end?.term ?? link.scan?.term(at: first - 1) ?? 0
-        records.append(try rebuild(link, first...last, previousTerm: term, using: &generator))
+        let why =
+          last > chainEnd ? "behind the damage in it" : "which may not all be on the disk as it is"
+        records.append(
+          try rebuild(link, first...last, previousTerm: term, because: why, using: &generator))
       }
     }
     for link in chain.setAside { leave(link) }
@@ -556,15 +598,16 @@ private struct RepairPlanner {
     record.durableThrough = record.end?.ordinal ?? 0
     let holdsMore = last < scan.end.index || scan.breaks.contains { $0.shape != .zeros }
     if holdsMore { copied.append(link.fileName) }
-    // Up to its end it counts as durable from here on.
+    // Up to its end it counts as durable from here on. It is (`isDurable`), and what is synced once
+    // more here is its size.
     making += [.sync(link.fileName), .close(link.fileName)]
     return record
   }
 
   /// A new segment, sealed, with entries of one that cannot stay as it is: there is damage in it
-  /// before them.
+  /// before them, or only the page cache may have them.
   private mutating func rebuild(
-    _ link: ChainLink, _ range: ClosedRange<LogIndex>, previousTerm: Term,
+    _ link: ChainLink, _ range: ClosedRange<LogIndex>, previousTerm: Term, because why: String,
     using generator: inout some RandomNumberGenerator
   ) throws(RecoveryError) -> SegmentRecord {
     lastSequence += 1
@@ -589,15 +632,10 @@ private struct RepairPlanner {
     var record = SegmentRecord(header: header, capacity: size, durableThrough: copy.end.ordinal)
     record.end = copy.end
     record.seal = SegmentSeal(size: size, digest: copy.digest)
-    make(record, header)
-    for piece in copy.pieces {
-      making.append(.write(record.fileName, piece.bytes, at: piece.offset))
-    }
-    making.append(.write(record.fileName, footer, at: copy.end.offset))
-    making += [.sync(record.fileName), .close(record.fileName), .syncDirectory(nil)]
+    let pieces = copy.pieces + [(offset: copy.end.offset, bytes: footer)]
+    make(record, header, pieces)
     reasons.append(
-      "\(record.fileName) is made of \(Words.entries(range)) of \(link.fileName), behind the damage "
-        + "in it")
+      "\(record.fileName) is made of \(Words.entries(range)) of \(link.fileName), \(why)")
     return record
   }
 
@@ -617,24 +655,48 @@ private struct RepairPlanner {
       purpose: .rebuilt, group: state.group, uid: UID(using: &generator), salt: generator.next(),
       sequence: lastSequence, firstIndex: firstIndex, previousTerm: previousTerm)
     let record = SegmentRecord(header: header, capacity: options.segmentBytes)
-    make(record, header)
-    making += [.close(record.fileName), .syncDirectory(nil)]
+    make(record, header, [])
     state.segments.append(record)
     state.isClosed = false
   }
 
-  /// Its header is durable before a frame is: what a crash leaves of the file is known for what it is
-  /// though no manifest names it.
-  private mutating func make(_ record: SegmentRecord, _ header: SegmentHeader) {
+  /// The file is whole and durable before it has its name: a crash leaves no half of a segment, which
+  /// without a manifest would have to be taken for damage.
+  private mutating func make(
+    _ record: SegmentRecord, _ header: SegmentHeader, _ pieces: [(offset: Int, bytes: Bytes)]
+  ) {
+    let temporary = record.fileName + ".tmp"
+    making.append(.create(temporary, zeros: record.capacity))
+    making.append(.write(temporary, header.encoded(), at: 0))
+    for piece in pieces { making.append(.write(temporary, piece.bytes, at: piece.offset)) }
     making += [
-      .create(record.fileName, zeros: record.capacity),
-      .write(record.fileName, header.encoded(), at: 0),
-      .sync(record.fileName),
+      .sync(temporary), .close(temporary), .rename(temporary, to: record.fileName),
+      .syncDirectory(nil),
     ]
   }
 }
 
 extension SegmentScan {
+  /// Where the last frame that shows anything of itself ends, or ended before the file was cut off.
+  fileprivate func usedBytes(of file: any StorageFile) throws(StorageError) -> Int {
+    let known = max(end.offset, marksBehindBreak.last?.end ?? 0)
+    guard let last = breaks.last, last.shape != .zeros, last.resumesAt == nil else { return known }
+    let page = try file.readTolerantly(Layout.frame, at: last.offset).bytes
+    let frame = try? Frame(decoding: page.span, seed: header.seed)
+    return max(known, last.offset + (frame?.extent ?? Layout.page))
+  }
+
+  /// Bytes that whoever wrote this segment left behind its last frame, at the least. A writer keeps
+  /// room for the footer; a copy that nothing was appended to has room for a page.
+  fileprivate var roomLeft: Int {
+    let isWritten = header.purpose == .roll || holdsAppended
+    // Behind damage the writer may have known of fewer batches than are found here.
+    guard isWritten, breaks.allSatisfy({ $0.shape == .zeros }) else {
+      return SegmentFooter.size(termRuns: 0, batches: 0)
+    }
+    return SegmentFooter.size(termRuns: termRuns.count, batches: batches.count)
+  }
+
   /// Refuses to give up what the device did not deliver: it may still be there.
   fileprivate func requireDelivered(_ name: String, path: String) throws(RecoveryError) {
     for found in breaks {

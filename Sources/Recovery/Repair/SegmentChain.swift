@@ -19,6 +19,9 @@ struct ChainLink {
   var scan: SegmentScan?
   /// The footer, if it is a valid one of this segment, whether or not the frames agree with it.
   var footer: SegmentFooter?
+  /// True for a file without one that ends nearer behind its last frame than it was made: what lay
+  /// there is cut off. Where a manifest says how large the file was made, that is asked instead.
+  var isShortened = false
 
   var firstIndex: LogIndex { header.firstIndex }
 
@@ -71,6 +74,17 @@ struct ChainLink {
     return max(header.previousIndex, min(scan.end.index, scan.truncatedBehindBreak ?? .max))
   }
 
+  /// True when the entries up to `last` are on the disk, and not in the page cache alone. A sync is no
+  /// way to find out: after one that failed the next one answers yes.
+  func isDurable(through last: LogIndex, next: ChainLink?) -> Bool {
+    guard let scan else { return false }
+    if record?.end != nil && isVouched || isSealed { return true }
+    // Whoever went on in another segment synced this one first. A repair that did not get finished
+    // makes one, too, and did not.
+    if let next, next.header.purpose != .rebuilt { return true }
+    return scan.end(before: last + 1).ordinal <= max(mark, scan.durableOrdinalAnywhere)
+  }
+
   /// True when a writer can go on in this file, or opening will see to it.
   func canGoOn(_ stop: BreakFacts.Stop) -> Bool {
     guard let scan, footer == nil else { return false }
@@ -103,6 +117,7 @@ struct ChainLink {
   func isOpenEnded(_ stop: BreakFacts.Stop) -> Bool {
     guard record?.end == nil, footer == nil else { return false }
     guard let scan else { return true }
+    if isShortened { return true }
     let losing =
       isVouched
       ? Array(scan.breaks.prefix { refuses($0, stop) })

@@ -53,8 +53,14 @@ public struct BreakFacts: Hashable, Sendable {
   public var mark: Mark
   public var place: Place
   public var stop: Stop
+  /// True when something from here on was not delivered: a frame there might vouch for this one.
+  public var hidesLater: Bool
 
-  public init(shape: BreakShape, later: LaterFrames, mark: Mark, place: Place, stop: Stop) {
+  public init(
+    shape: BreakShape, later: LaterFrames, mark: Mark, place: Place, stop: Stop,
+    hidesLater: Bool = false
+  ) {
+    self.hidesLater = hidesLater
     self.shape = shape
     self.later = later
     self.mark = mark
@@ -204,10 +210,13 @@ extension Verdict {
     case (.zeros, _, _): return .clean
     // No writer does this, and no power cut that anybody could tell from a failing device.
     case (.unreadable, _, .live), (.unreadable, _, .unclean): return .inputOutput
+    case (.outOfOrder, _, .unclean): return .corruptOrder
+    // What cannot be seen may be what says that this was synced.
+    case (_, _, .live) where facts.hidesLater, (_, _, .unclean) where facts.hidesLater:
+      return .inputOutput
     // A writer is at work: this is the batch that it is writing.
     case (_, _, .live): return .clean
     case (_, _, .clean): return .behindClose
-    case (.outOfOrder, _, .unclean): return .corruptOrder
     case (_, .notVouching, .unclean), (_, .vouching, .unclean): return .tornSeveral
     case (.bodyCutByZeros, .none, .unclean): return .tornBody
     case (.frameMissing, .none, .unclean): return .tornFrame

@@ -318,13 +318,18 @@ public struct Diagnosis: Sendable {
       let facts = BreakFacts(
         shape: found.shape, later: found.later,
         mark: found.ordinal <= mark ? .atOrBelow : .above,
-        place: segment.isActive ? .active : .ended, stop: stop)
+        place: segment.isActive ? .active : .ended, stop: stop,
+        hidesLater: scan.failure?.within(found.offset..<Int.max) != nil)
       findings.append(
         Finding(
           deciding: .segmentBreak(facts), file: record.fileName, offset: found.offset,
           firstIndex: found.firstIndex,
           lastIndex: found.lastIndex(durableThrough: mark) ?? record.end?.index,
           detail: "frame \(found.ordinal): \(found.detail)"))
+      if segment.isActive, findings.last?.verdict.refusesOpening == true {
+        let first = max(record.firstIndex, evidence.manifest?.state.firstIndex ?? 1)
+        findings[findings.count - 1].add(found.uncertain(durableThrough: mark, from: first))
+      }
       // A cut takes along everything behind it; damage that is kept ends where frames go on.
       let isCut = findings.last?.verdict.refusesOpening == false
       let end = isCut ? Int.max : found.resumesAt ?? .max
@@ -334,6 +339,15 @@ public struct Diagnosis: Sendable {
       if let verdict = findings.last?.verdict, !verdict.refusesOpening { break }
     }
     return findings
+  }
+}
+
+extension Finding {
+  /// Takes in entries that may have been taken back.
+  fileprivate mutating func add(_ uncertain: ClosedRange<LogIndex>?) {
+    guard let uncertain else { return }
+    self.uncertain = uncertain
+    detail += "; " + Self.warning(uncertain)
   }
 }
 

@@ -14,6 +14,8 @@ public struct Finding: Hashable, Sendable {
   public var firstIndex: LogIndex?
   /// The last one; nil with a first index means that nobody can know.
   public var lastIndex: LogIndex?
+  /// Entries before those that can be read, and that may have been taken back by what is damaged.
+  public var uncertain: ClosedRange<LogIndex>?
   /// What exactly disagreed.
   public var detail: String
   /// What the device or the file system did not deliver of it.
@@ -37,6 +39,7 @@ public struct Finding: Hashable, Sendable {
     self.lastIndex = lastIndex
     self.detail = detail
     self.failure = failure
+    uncertain = nil
   }
 
   init(
@@ -53,6 +56,13 @@ public struct Finding: Hashable, Sendable {
     guard let firstIndex else { return nil }
     if let lastIndex, lastIndex < firstIndex { return nil }
     return Words.entries(firstIndex, lastIndex)
+  }
+}
+
+extension Finding {
+  /// That in words.
+  static func warning(_ uncertain: ClosedRange<LogIndex>) -> String {
+    "\(Words.entries(uncertain)) may have been taken back by a frame that cannot be read"
   }
 }
 

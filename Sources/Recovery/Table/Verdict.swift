@@ -62,7 +62,8 @@ public enum Verdict: String, Hashable, Sendable, CaseIterable {
   public enum Severity: Int, Sendable, Comparable, CaseIterable {
     /// Nothing to do.
     case clean = 0
-    /// Opening mends it, and nothing acknowledged is touched.
+    /// Opening mends it, or for a footer that it does not read in full a repair; nothing acknowledged
+    /// is touched.
     case mended = 1
     /// Something acknowledged is, or may be, unreadable.
     case damaged = 2
@@ -136,7 +137,9 @@ public enum Verdict: String, Hashable, Sendable, CaseIterable {
     case .corruptBatch, .corruptOrder:
       "never cut: the log does not open until the range is repaired or its loss is accepted"
     case .behindClose: "cut before it: the log was closed there"
-    case .healedFooter: "the footer is rebuilt from the batches"
+    case .healedFooter:
+      "the footer is rebuilt from the batches, by opening if it reads what is wrong; where only a "
+        + "look at every byte shows it, `walinspect repair` does, and no entry is concerned"
     case .healedHeader: "the header is restored from the manifest"
     case .healedVote: "the bad or older copy is rewritten from the other"
     case .healedManifest: "the bad or shorter copy is rewritten from the other"

@@ -1,14 +1,15 @@
 // SharedDisk: a simulated disk under a log that has threads.
 //
-// What must always hold: calls of all threads come one at a time.
+// What must always hold: calls of all threads come one at a time, that of giving the lock up too.
 
 import ByteBuffers
+import LogStorage
 public import StorageIO
-import Synchronization
 
 public final class SharedDisk: StorageDirectory {
   public let path = "simulated"
-  private let disk = Mutex(SimulatedDisk())
+  /// A mutex of the system's threads library: a tool that looks for races sees how it is passed on.
+  private let disk = BargingMutex(SimulatedDisk())
 
   public init() {}
 
@@ -44,7 +45,8 @@ public final class SharedDisk: StorageDirectory {
   }
 
   public func lock() throws(StorageError) -> any DirectoryLock {
-    try disk.withLock { (disk) throws(StorageError) in try disk.lock() }
+    let lock = try disk.withLock { (disk) throws(StorageError) in try disk.lock() }
+    return SharedLock(self, lock)
   }
 
   public func isLocked() throws(StorageError) -> Bool {
@@ -56,6 +58,20 @@ public final class SharedDisk: StorageDirectory {
   ) throws(StorageError) -> T {
     try disk.withLock { (_) throws(StorageError) in try body() }
   }
+}
+
+private final class SharedLock: DirectoryLock {
+  private let disk: SharedDisk
+  private let lock: any DirectoryLock
+
+  init(_ disk: SharedDisk, _ lock: any DirectoryLock) {
+    self.disk = disk
+    self.lock = lock
+  }
+
+  func release() { disk.withDisk { _ in lock.release() } }
+
+  deinit { release() }
 }
 
 private final class SharedFile: StorageFile {

@@ -29,7 +29,7 @@ struct ReadProbe {
 
   /// Every file in a directory, whole.
   init(files directory: String) throws(StorageError) {
-    let files = try POSIXDirectory(path: directory).list()
+    let files = try POSIXDirectory(path: directory).list().filter(\.isRegular)
     self.init(files.map { Piece(path: "\(directory)/\($0.name)", bytes: $0.size) })
   }
 
