@@ -9,7 +9,7 @@ import StorageIO
 
 /// What is missing of a log beside what reading it shows.
 struct KnownLosses {
-  /// In order; they may hold entries that can be read, and overlap.
+  /// In order, no entry twice; they may hold entries that can be read.
   private(set) var losses: [Loss] = []
   /// What else a repair says, a line each; where the manifest is gone there is one at least.
   private(set) var notes: [String] = []
@@ -30,7 +30,8 @@ struct KnownLosses {
       if !hasManifest { notes = ["no manifest says where the log began or ended"] }
     }
     if !hasManifest { losses += Self.blankSegments(inspection.evidence) }
-    losses.sort { $0.first < $1.first }
+    losses = losses.sorted { $0.first < $1.first }
+      .reduce([]) { known, loss in known + Loss.left(of: [loss], without: known) }
   }
 
   /// Where no manifest says it: what files held of which the name is all that is left.
