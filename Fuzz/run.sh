@@ -82,9 +82,11 @@ row() {
   printf '%-14s %12d %12d %8d  %s' "$1" "$2" $(($2 / seconds)) "$(find "$3" -type f | wc -l)" "$4"
 }
 
-# What a run left that found something, without libFuzzer's own statistics.
+# What a run left that found something: what was said of it, and where; not libFuzzer's statistics.
 report() {
-  grep -vE '^(#[0-9]|stat::|INFO: |\s*NEW_FUNC)' "$1" | tail -n 30 >&2 || true
+  grep -vE '^(#[0-9]|stat::|INFO: |\s*NEW_FUNC)' "$1" >"$1.words" || true
+  grep -E 'FOUND|Fatal error|ERROR: ' "$1.words" | head -n 5 >&2 || true
+  tail -n 30 "$1.words" >&2
 }
 
 # True if no input that a fuzzer once failed on makes it fail again.

@@ -189,20 +189,18 @@ public final class POSIXDirectory: StorageDirectory {
   }
 
   public func isLocked() throws(StorageError) -> Bool {
-    let full = "\(path)/\(POSIXLock.name)"
     let file: Int32
     do {
-      file = try retrying(.lock, full) {
+      file = try retrying(.lock, "\(path)/\(POSIXLock.name)") {
         unsafe openat(
           descriptor, POSIXLock.name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
       }
     } catch {
-      if error.isNoLockFile { throw error }
-      // Without the file nobody locked it; without permission nobody can tell.
+      // Without the file nobody locked it, nor can anybody lock what is no file; without permission
+      // nobody can tell.
       return false
     }
     defer { _ = close(file) }
-    try requireRegular(file, .lock, full)
     return raftlog_is_locked(file) == 1
   }
 

@@ -27,8 +27,8 @@ public protocol StorageDirectory: AnyObject, Sendable {
   func sync(_ subdirectory: String?) throws(StorageError)
   /// Takes the lock that only one writer has, until the result is released.
   func lock() throws(StorageError) -> any DirectoryLock
-  /// True when somebody holds that lock; asking does not take it. A `LOCK` that is no regular file is
-  /// an error.
+  /// True when somebody holds that lock; asking does not take it. Nobody holds a `LOCK` that is no
+  /// regular file, for nobody can.
   func isLocked() throws(StorageError) -> Bool
 }
 

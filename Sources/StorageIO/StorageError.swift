@@ -74,6 +74,8 @@ public struct StorageError: Error, Hashable, Sendable {
     default: return false
     }
   }
+  /// True where the call failed on the file of this name.
+  package func concerns(_ name: String) -> Bool { path.hasSuffix("/" + name) }
   /// This user may not.
   public var isDenied: Bool { errno == .permissionDenied || errno == .notPermitted }
   /// A symbolic link has the name of a file.
@@ -89,7 +91,13 @@ extension StorageError: CustomStringConvertible {
   public var description: String {
     let place = offset.map { " at byte \($0)" } ?? ""
     let advice =
-      isNoLockFile ? "; this is no regular file: move it away, the log makes one of its own" : ""
+      if isNoLockFile {
+        "; this is no regular file: move it away, the log makes one of its own"
+      } else if errno == .tooManyOpenFiles {
+        "; this process may not open more: raise its limit (ulimit -n)"
+      } else {
+        ""
+      }
     return "cannot \(operation.rawValue) \(path)\(place): \(errno)\(advice)"
   }
 }

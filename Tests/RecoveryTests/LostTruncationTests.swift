@@ -132,7 +132,7 @@ import Testing
     try log.segment.flip(at: frame.offset + 17)
     var generator = SeededGenerator(seed: 3)
     let plan = try RepairPlan.make(
-      for: try log.diagnose(.everything), in: log.disk, accepting: Loss(first: 19), keep: .before,
+      for: try log.diagnose(.everything), in: log.disk, accepting: [Loss(first: 19)], keep: .before,
       using: &generator)
     #expect(plan.notes.contains { $0.contains("entries 1-18 may have been taken back") })
   }

@@ -2,12 +2,19 @@
 
 import ByteBuffers
 import LogFormat
+import LogStorage
 import Recovery
 import Simulation
 import StorageIO
 import SystemPackage
 import TestSupport
 import Testing
+
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
 
 /// A directory in which some names are no regular files.
 private final class OddDirectory: ForwardingDirectory {
@@ -69,7 +76,7 @@ private final class OddDirectory: ForwardingDirectory {
     #expect(try log.disk.bytes(of: name).text == "years of work")
   }
 
-  @Test(arguments: ["MANIFEST.tmp", "spare-1", "spare-18446744073709551615"])
+  @Test(arguments: ["MANIFEST.tmp", "spare-1", "spare-18446744073709551615", segment + ".tmp"])
   func whatTheLogLeavesBehindIsRemoved(_ name: String) throws {
     let log = try LogFixture()
     try log.disk.make(name, .zeros(10))
@@ -81,7 +88,7 @@ private final class OddDirectory: ForwardingDirectory {
 
   /// With a manifest: a segment that it lacks may be behind the name, so nothing is opened.
   @Test(
-    arguments: [segment, "LOCK", "reserve", "spare-1", "MANIFEST.tmp"],
+    arguments: [segment, "LOCK", "MANIFEST.tmp"],
     [
       FileInfo.Kind.directory, .symbolicLink, .other,
     ])
@@ -96,6 +103,78 @@ private final class OddDirectory: ForwardingDirectory {
     #expect(refusal(directory, diagnosis)?.storageError?.isNoRegularFile == true)
   }
 
+  /// What the log can do without is somebody else's, and in nobody's way.
+  @Test(
+    arguments: ["reserve", "spare-1", segment + ".tmp"],
+    [
+      FileInfo.Kind.directory, .symbolicLink, .other,
+    ])
+  func aNameThatTheLogCanDoWithoutIsLeftAlone(name: String, kind: FileInfo.Kind) throws {
+    let log = try LogFixture()
+    let odd = FileInfo(name: name, size: 0, kind: kind)
+    let (directory, diagnosis) = try diagnose(log.disk, [odd])
+    #expect(diagnosis.refusals.isEmpty && diagnosis.evidence.strangers == [odd])
+    var generator = SeededGenerator(seed: 3)
+    let plan = try OpeningPlan.make(
+      for: diagnosis, in: directory, options: OpeningOptions(), using: &generator)
+    #expect(!plan.steps.contains(.remove(name)) && plan.opened.reserveBytes == nil)
+  }
+
+  /// A dropped file whose name something else has stays dropped: the name is known at every opening.
+  @Test func whatHasTheNameOfADroppedFileIsLeftAlone() throws {
+    let place = TemporaryDirectory()
+    let disk = try POSIXDirectory(path: place.path)
+    var options = EngineOptions()
+    options.segmentBytes = 64 << 10
+    let opened = try LogOpener.open(disk, options: options, seed: 1).opened
+    var state = opened.manifest
+    let name = SegmentName(sequence: 9, firstIndex: 1)
+    state.dropped = [name]
+    let image = ManifestImage(state: state, number: opened.manifestPosition.number + 1, room: 0)
+    var executor = DiskExecutor(directory: disk)
+    try executor.run(OpeningPlan.replaceManifests(image))
+    try disk.makeDirectory(name.description)
+    for _ in 1...2 {
+      let plan = try LogOpener.open(disk, options: options, seed: 2)
+      #expect(plan.opened.manifest.dropped == [name] && plan.opened.removed.isEmpty)
+      #expect(try disk.list().contains { $0.name == name.description })
+    }
+  }
+
+  /// In place of one copy it is set aside, and the copy made anew; nothing of it is lost.
+  @Test(
+    arguments: ManifestHeader.names + VoteFile.names, [S_IFDIR, S_IFLNK, S_IFIFO])
+  func aCopyThatIsNoFileIsMadeAnew(name: String, kind: mode_t) throws {
+    let place = TemporaryDirectory()
+    let disk = try POSIXDirectory(path: place.path)
+    let options = EngineOptions()
+    _ = try LogOpener.open(disk, options: options, seed: 1)
+    for isRepair in [false, true] {
+      try disk.remove(name)
+      let path = "\(place.path)/\(name)"
+      switch kind {
+      case S_IFDIR: #expect(unsafe mkdir(path, 0o700) == 0)
+      case S_IFLNK: #expect(unsafe symlink("elsewhere", path) == 0)
+      default: #expect(unsafe mkfifo(path, 0o600) == 0)
+      }
+      let diagnosis = Diagnosis(try DirectoryEvidence.gather(disk))
+      #expect(diagnosis.refusals.isEmpty && diagnosis.severity == .inputOutput)
+      if isRepair {
+        var generator = SeededGenerator(seed: 3)
+        let plan = try RepairPlan.make(
+          for: diagnosis, in: disk, accepting: [], keep: .before, using: &generator)
+        var executor = DiskExecutor(directory: disk)
+        try executor.run(plan.steps)
+      } else {
+        _ = try LogOpener.open(disk, options: options, seed: 2)
+      }
+      #expect(Diagnosis(try DirectoryEvidence.gather(disk)).findings.isEmpty)
+    }
+    let aside = try POSIXDirectory(path: "\(place.path)/quarantine").list()
+    let copies = aside.filter { [name, "\(name).2"].contains($0.name) }
+    #expect(copies.count == 2 && copies.allSatisfy { !$0.isRegular })
+  }
+
   /// Without one it may hold what a rebuilt log would lack.
   @Test func noLogIsRebuiltBesideASegmentThatIsNoFile() throws {
     var log = try LogFixture()
@@ -107,7 +186,7 @@ private final class OddDirectory: ForwardingDirectory {
     var generator = SeededGenerator(seed: 1)
     let error = #expect(throws: RecoveryError.self) {
       try RepairPlan.make(
-        for: diagnosis, in: directory, accepting: nil, keep: .before, using: &generator)
+        for: diagnosis, in: directory, accepting: [], keep: .before, using: &generator)
     }
     #expect(error?.message.contains(Self.segment) == true)
   }

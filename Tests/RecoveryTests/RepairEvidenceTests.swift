@@ -7,13 +7,12 @@ import LogStorage
 import Recovery
 import Simulation
 import StorageIO
-import SystemPackage
 import TestSupport
 import Testing
 
 @Suite struct RepairEvidenceTests {
   private func repair(
-    _ disk: SimulatedDisk, _ keep: RepairPlan.Keep = .before, accepting: Loss? = nil
+    _ disk: SimulatedDisk, _ keep: RepairPlan.Keep = .before, accepting: [Loss] = []
   ) throws -> RepairPlan {
     var generator = SeededGenerator(seed: 17)
     let plan = try RepairPlan.make(
@@ -96,8 +95,8 @@ import Testing
       try log.segment.cut(to: log.segment.frames[4].end + more)
       let loss = Loss(first: 6)
       #expect(try repair(log.disk).losses == [loss], "\(more)")
-      #expect(try repair(log.disk, accepting: Loss(6...9)).steps.isEmpty)
-      #expect(try repair(log.disk, accepting: loss).isAccepted)
+      #expect(try repair(log.disk, accepting: [Loss(6...9)]).steps.isEmpty)
+      #expect(try repair(log.disk, accepting: [loss]).isAccepted)
       #expect(try log.indices == [1, 2, 3, 4, 5])
     }
   }
@@ -141,7 +140,7 @@ import Testing
     let name = SegmentName(sequence: 2, firstIndex: 10).description
     try log.disk.make(name, .zeros(size))
     #expect(try repair(log.disk).losses == [Loss(first: 10)])
-    #expect(try repair(log.disk, accepting: Loss(first: 10)).isAccepted)
+    #expect(try repair(log.disk, accepting: [Loss(first: 10)]).isAccepted)
     #expect(try log.disk.bytes(of: "quarantine/\(name)").count == size)
     #expect(try log.indices == Array(1...9))
   }
@@ -159,17 +158,17 @@ import Testing
   /// A repair that was cut short leaves no file that the next one takes for a lost segment.
   @Test func whatACutShortRepairLeavesIsNoLoss() throws {
     #expect(try repair(try damagedAtItsEnd().disk).losses == [Loss(4...5)])
-    let count = try repair(try damagedAtItsEnd().disk, accepting: Loss(4...5)).steps.count
+    let count = try repair(try damagedAtItsEnd().disk, accepting: [Loss(4...5)]).steps.count
     for stop in 0..<count {
       let log = try damagedAtItsEnd()
       let disk = log.disk
       var generator = SeededGenerator(seed: 17)
       let plan = try RepairPlan.make(
         for: try LogFixture.diagnose(disk, depth: .everything), in: disk,
-        accepting: Loss(4...5), keep: .before, using: &generator)
+        accepting: [Loss(4...5)], keep: .before, using: &generator)
       var executor = DiskExecutor(directory: disk)
       try executor.run(Array(plan.steps.prefix(stop)))
-      #expect(try repair(disk, accepting: Loss(4...5)).isAccepted, "\(stop) of \(count) steps")
+      #expect(try repair(disk, accepting: [Loss(4...5)]).isAccepted, "\(stop) of \(count) steps")
       try LogFixture.open(disk)
       #expect(try log.indices == [1, 2, 3], "\(stop) of \(count) steps")
     }
@@ -185,7 +184,7 @@ import Testing
     try loseManifests(log.disk)
     try log.segment.flip(at: last.bodyEnd - 1)
     let old = log.segment.name
-    let plan = try repair(log.disk, accepting: Loss(4...4))
+    let plan = try repair(log.disk, accepting: [Loss(4...4)])
     #expect(plan.losses == [Loss(4...4)] && plan.isAccepted)
     let isTrusted = plan.steps.contains { $0 == .sync(old) }
     #expect(!isTrusted)
@@ -201,7 +200,7 @@ import Testing
     for i in 0..<4 { try log.segment.entry(durable: UInt32(i)) }
     try log.segment.marker()
     try log.segment.flip(at: log.segment.frames[3].bodyEnd - 1)
-    let plan = try repair(log.disk, accepting: Loss(4...4))
+    let plan = try repair(log.disk, accepting: [Loss(4...4)])
     #expect(plan.losses == [Loss(4...4)] && plan.isAccepted)
     let state = try #require(try log.diagnose().evidence.manifest).state
     #expect(state.segments[0].fileName == log.segment.name)
@@ -219,13 +218,13 @@ import Testing
     try log.segment.flip(at: tail.bodyEnd - 1)
     #expect(try log.diagnose().findings.map(\.verdict) == [.ambiguousTail])
     let untouched = try log.disk.contents()
-    for accepted in [nil, Loss(2...2), Loss(3...9)] {
+    for accepted in [[], [Loss(2...2)], [Loss(3...9)], [Loss(1...1), Loss(3...9)]] {
       let plan = try repair(log.disk, accepting: accepted)
       #expect(plan.losses == [Loss(2...3)] && !plan.isAccepted && plan.steps.isEmpty)
       #expect(plan.notes.contains { $0.contains("entries 2-3") && $0.contains("does not ask") })
     }
     #expect(try log.disk.contents() == untouched)
-    #expect(try repair(log.disk, accepting: Loss(2...3)).isAccepted)
+    #expect(try repair(log.disk, accepting: [Loss(2...3)]).isAccepted)
     #expect(try log.indices == [1])
   }
 
@@ -241,33 +240,9 @@ import Testing
     let plan = try repair(log.disk, .after)
     #expect(plan.losses == [Loss(1...3), Loss(5...6)])
     #expect(plan.notes.contains { $0.contains("left to the next opening") })
-    #expect(try repair(log.disk, .after, accepting: Loss(1...6)).isAccepted)
+    #expect(try repair(log.disk, .after, accepting: [Loss(1...6)]).isAccepted)
     try LogFixture.open(log.disk)
     #expect(try log.indices == [4])
-  }
-
-  // MARK: What is no file
-
-  /// A directory has the name of a copy: whatever is begun would fail at the rename, each time.
-  @Test func aDirectoryInTheNameOfACopyIsRefused() throws {
-    var log = try LogFixture()
-    try log.segment.entry()
-    try log.segment.marker()
-    for name in ManifestHeader.names + VoteFile.names {
-      let before = try log.disk.contents()
-      log.disk.faults = [.unopenable(file: name, errno: Errno.isDirectory.rawValue)]
-      for opens in [true, false] {
-        do {
-          if opens { try LogFixture.open(log.disk) } else { _ = try repair(log.disk) }
-          Issue.record("\(name): a plan was made")
-        } catch let error as RecoveryError {
-          #expect(error.code == .storage && error.message.contains("move it away"))
-          #expect(error.message.contains(name))
-        }
-      }
-      log.disk.faults = []
-      #expect(try log.disk.contents() == before)
-    }
   }
 
   // MARK: A footer that only a look at every byte contradicts

@@ -95,7 +95,7 @@ private enum Injury: CaseIterable {
 
 @Suite struct RepairLossTests {
   private func repair(
-    _ disk: SimulatedDisk, _ keep: RepairPlan.Keep, accepting: Loss?
+    _ disk: SimulatedDisk, _ keep: RepairPlan.Keep, accepting: [Loss]
   ) throws -> RepairPlan {
     var generator = SeededGenerator(seed: 17)
     return try RepairPlan.make(
@@ -148,7 +148,7 @@ private enum Injury: CaseIterable {
       let place = "seed \(seed), \(what), keep \(keep)"
       let plan: RepairPlan
       do {
-        plan = try repair(disk, keep, accepting: Loss(first: 1))
+        plan = try repair(disk, keep, accepting: [Loss(first: 1)])
       } catch let error as RecoveryError {
         // No header is left that says whose log this was, or none of it was ever written.
         let isUnborn = error.code == .noLog && drawn.entries.isEmpty
@@ -171,26 +171,32 @@ private enum Injury: CaseIterable {
     #expect(repaired >= 80 && open >= 10, "\(repaired) with a loss, \(open) without an end")
   }
 
-  /// The range that a plan asks for is enough, and nothing less is.
+  /// The ranges that a plan asks for are enough, and nothing less is.
   @Test func aLossIsAcceptedByItsNameAlone() throws {
     var tried = 0
+    var apart = 0
     for seed in UInt64(1000)..<1080 {
       let (drawn, what) = try damaged(seed)
-      guard let plan = try? repair(drawn.log.disk, .before, accepting: nil),
-        let loss = Loss.spanning(plan.losses)
+      guard let plan = try? repair(drawn.log.disk, .before, accepting: []), !plan.losses.isEmpty
       else { continue }
       tried += 1
-      func isAccepted(_ accepted: Loss) throws -> Bool {
+      apart += plan.losses.count > 1 ? 1 : 0
+      func isAccepted(_ accepted: [Loss]) throws -> Bool {
         try repair(drawn.log.disk, .before, accepting: accepted).isAccepted
       }
       #expect(!plan.isAccepted && plan.steps.isEmpty, "\(what)")
-      #expect(try isAccepted(loss), "\(what): \(loss)")
-      #expect(try !isAccepted(Loss(first: loss.first + 1, last: loss.last)), "\(what)")
-      let shorter = (loss.last ?? 1000) - 1
-      if shorter >= loss.first {
-        #expect(try !isAccepted(Loss(loss.first...shorter)), "\(what): \(loss)")
+      #expect(try isAccepted(plan.losses), "\(what): \(plan.losses)")
+      for (i, loss) in plan.losses.enumerated() {
+        var named = plan.losses
+        named.remove(at: i)
+        #expect(try !isAccepted(named), "\(what): without \(loss)")
+        #expect(
+          try !isAccepted(named + [Loss(first: loss.first + 1, last: loss.last)]), "\(what)")
+        let shorter = (loss.last ?? 1000) - 1
+        guard shorter >= loss.first else { continue }
+        #expect(try !isAccepted(named + [Loss(loss.first...shorter)]), "\(what): \(loss)")
       }
     }
-    #expect(tried >= 20, "\(tried) with a loss")
+    #expect(tried >= 20 && apart >= 3, "\(tried) with a loss, \(apart) with several")
   }
 }

@@ -131,7 +131,7 @@ struct RepairTests {
 
   private func repair(
     _ disk: SimulatedDisk, _ keep: RepairPlan.Keep = .before,
-    accepting: Loss? = nil
+    accepting: [Loss] = []
   ) throws -> RepairPlan {
     var generator = SeededGenerator(seed: 17)
     let plan = try RepairPlan.make(
@@ -214,7 +214,7 @@ struct RepairTests {
     if !plan.losses.isEmpty {
       #expect(!plan.isAccepted && plan.steps.isEmpty)
       #expect(try log.disk.contents() == untouched)
-      let accepted = try repair(log.disk, keep, accepting: Loss(first: 1))
+      let accepted = try repair(log.disk, keep, accepting: [Loss(first: 1)])
       #expect(accepted.isAccepted && accepted.losses == plan.losses)
     }
     try expectSoundState(log.disk, "\(wound), \(keep)")
@@ -280,8 +280,8 @@ struct RepairTests {
     let found = try #require(try log.diagnose().refusals.first)
     #expect(found.verdict == .corruptBatch && found.indices == "entries 11-110")
     #expect(try repair(log.disk).losses == [Loss(11...110)])
-    #expect(try !repair(log.disk, accepting: Loss(11...109)).isAccepted)
-    #expect(try repair(log.disk, accepting: Loss(11...110)).isAccepted)
+    #expect(try !repair(log.disk, accepting: [Loss(11...109)]).isAccepted)
+    #expect(try repair(log.disk, accepting: [Loss(11...110)]).isAccepted)
     #expect(try log.indices == Array(1...10))
     try expectToGoOn(log.disk, with: try entries(log.disk))
   }
@@ -300,10 +300,10 @@ struct RepairTests {
     #expect(plan.losses == [Loss(first: 11)] && !plan.isAccepted)
     #expect(plan.reasons.contains { $0.hasPrefix("entries from 11 on are given up") })
     for named in [Loss(11...11), Loss(11...110), Loss(1...1000), Loss(first: 12)] {
-      #expect(try !repair(log.disk, accepting: named).isAccepted, "\(named)")
+      #expect(try !repair(log.disk, accepting: [named]).isAccepted, "\(named)")
     }
     #expect(try log.disk.contents() == untouched)
-    #expect(try repair(log.disk, accepting: Loss(first: 11)).isAccepted)
+    #expect(try repair(log.disk, accepting: [Loss(first: 11)]).isAccepted)
     #expect(try log.indices == Array(1...10))
     try expectToGoOn(log.disk, with: try entries(log.disk))
   }
@@ -339,7 +339,7 @@ struct RepairTests {
     #expect(try log.indices == [1, 2, 3, 4, 7])
     #expect(try repair(log.disk).losses == [Loss(5...7)])
     #expect(try repair(log.disk, .after).losses == [Loss(1...6)])
-    #expect(try repair(log.disk, accepting: Loss(5...7)).isAccepted)
+    #expect(try repair(log.disk, accepting: [Loss(5...7)]).isAccepted)
     try expectToGoOn(log.disk, with: try entries(log.disk))
   }
 
@@ -386,7 +386,7 @@ struct RepairTests {
     try loseManifests(both.disk)
     try both.disk.flip(first.name, at: 40)
     #expect(try repair(both.disk).losses == [Loss(1...4)])
-    #expect(try repair(both.disk, accepting: Loss(1...4)).isAccepted)
+    #expect(try repair(both.disk, accepting: [Loss(1...4)]).isAccepted)
     try expectToGoOn(both.disk, with: try entries(both.disk))
   }
 
@@ -403,23 +403,70 @@ struct RepairTests {
 
   // MARK: What a device does not deliver
 
-  /// A sector that fails today may be read tomorrow, or on another device: it is given up by nobody.
+  /// A sector that fails today may be read tomorrow, or on another device: it is given up by whoever
+  /// names what it may hold, and by nobody else.
   @Test(arguments: [0, 1, 3])
-  func aFailedSectorIsNoLoss(_ sector: Int) throws {
+  func aFailedSectorIsGivenUpByNameAlone(_ sector: Int) throws {
     var log = try LogFixture()
     for i in 0..<3 { try log.segment.entry(6000, durable: UInt32(i)) }
     try log.segment.marker()
     let failed = log.segment.frames[1].offset / Layout.sector + sector
     log.disk.faults = [.unreadable(file: log.segment.name, sector: failed)]
-    do {
-      _ = try repair(log.disk, accepting: Loss(first: 1))
-      Issue.record("a repair was planned around a failing device")
-    } catch let error as RecoveryError {
-      #expect(error.code == .storage)
-      #expect(error.message.contains("byte \(failed * Layout.sector)"))
+    for named in [[], [Loss(1...1)], [Loss(3...9)]] {
+      do {
+        _ = try repair(log.disk, accepting: named)
+        Issue.record("a repair was planned around a failing device")
+      } catch let error as RecoveryError {
+        #expect(error.code == .storage)
+        #expect(error.message.contains("byte \(failed * Layout.sector)"))
+        #expect(error.message.contains("accept the loss of 2 by name"))
+      }
     }
     log.disk.faults = []
     #expect(try repair(log.disk).isNothing)
+    log.disk.faults = [.unreadable(file: log.segment.name, sector: failed)]
+    let plan = try repair(log.disk, .after, accepting: [Loss(1...2)])
+    #expect(plan.isAccepted && plan.losses == [Loss(1...2)])
+    try LogFixture.open(log.disk)
+    #expect(try log.indices == [3])
+  }
+
+  /// What is not delivered of free space holds nothing, and stands in the way of no other repair.
+  @Test func freeSpaceThatFailsIsNoObstacle() throws {
+    var log = try LogFixture()
+    for i in 0..<3 { try log.segment.entry(6000, durable: UInt32(i)) }
+    let end = try log.segment.marker().end
+    try log.segment.flip(at: log.segment.frames[1].offset + 2000)
+    let free = (end + Layout.page) / Layout.sector
+    log.disk.faults = [.unreadable(file: log.segment.name, sector: free)]
+    let plan = try repair(log.disk, .after, accepting: [Loss(1...2)])
+    #expect(plan.isAccepted && plan.losses == [Loss(1...2)])
+    try LogFixture.open(log.disk)
+    #expect(try log.indices == [3])
+  }
+
+  /// Of the free space behind a torn end a sector fails that can hold a frame: what that would say
+  /// nobody knows, so the log does not open, until what it may say is given up by name. One that can
+  /// hold none is in nobody's way.
+  @Test(arguments: [0, 1, 7])
+  func aTornEndBeforeAFailedSector(_ sector: Int) throws {
+    var log = try LogFixture()
+    try log.segment.entry()
+    let last = try log.segment.entry(2000, durable: 1)
+    try log.segment.zero(last.bodyEnd - 600..<last.end)
+    let failed = (last.end + Layout.page) / Layout.sector + sector
+    log.disk.faults = [.unreadable(file: log.segment.name, sector: failed)]
+    if sector == 0 {
+      #expect(try log.diagnose().refusals.map(\.verdict) == [.inputOutput])
+      #expect(throws: RecoveryError.self) { try repair(log.disk) }
+      let plan = try repair(log.disk, accepting: [Loss(first: 2)])
+      #expect(plan.isAccepted && plan.losses == [Loss(first: 2)])
+    } else {
+      #expect(try log.diagnose().refusals.isEmpty)
+      #expect(try log.diagnose().findings.map(\.verdict) == [.tornBody])
+    }
+    try LogFixture.open(log.disk)
+    #expect(try log.indices == [1])
   }
 
   /// Without a manifest as well: a header that fails is not one that is gone.
@@ -428,7 +475,7 @@ struct RepairTests {
     try loseManifests(log.disk)
     log.disk.faults = [.unreadable(file: log.segment.name, sector: 0)]
     do {
-      _ = try repair(log.disk, accepting: Loss(first: 1))
+      _ = try repair(log.disk, accepting: [Loss(first: 1)])
       Issue.record("a repair was planned around a failing device")
     } catch let error as RecoveryError {
       #expect(error.code == .storage)

@@ -105,7 +105,7 @@ package struct DirectoryCheck {
     let plan: RepairPlan
     do {
       plan = try RepairPlan.make(
-        for: diagnosis, in: disk, accepting: Loss(first: 1), keep: keep, using: &random)
+        for: diagnosis, in: disk, accepting: [Loss(first: 1)], keep: keep, using: &random)
     } catch {
       expect(!error.message.isEmpty, "a refusal without a reason")
       return

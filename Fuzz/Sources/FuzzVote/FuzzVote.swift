@@ -91,7 +91,9 @@ private struct VoteInput {
       later.state = HardState(term: vote.state.term + 1, vote: 4)
       var other = vote
       other.state.vote = 5
-      for (name, second) in [("same", vote), ("later", later), ("other", other)] {
+      var last = later
+      last.state.term = Layout.indexMax
+      for (name, second) in [("same", vote), ("later", later), ("other", other), ("last", last)] {
         for flags: UInt8 in [0, 1, 2] {
           let front = [UInt8(i), flags]
           seeds.append(
@@ -170,9 +172,13 @@ private struct VoteCheck {
       "the votes are lost, term \(highest) was reached, and \(hardState) could vote again")
   }
 
-  /// A later vote is there after the process was killed.
+  /// A later vote is there after the process was killed; behind the last term there is none.
   private func goOn(_ running: RunningLog, _ before: HardState) {
-    let later = HardState(term: before.term == .max ? .max : before.term + 1, vote: 9)
+    let later = HardState(term: before.term + 1, vote: 9)
+    guard later.term <= Layout.indexMax else {
+      expectRefusal(running, later)
+      return
+    }
     do {
       _ = try running.engine.save(later)
       running.pump()
@@ -180,6 +186,15 @@ private struct VoteCheck {
       expect(again.plan.opened.hardState == later, "a vote that was saved is not there")
     } catch {
       found("a log that was opened does not go on: \(error)")
+    }
+  }
+
+  private func expectRefusal(_ running: RunningLog, _ later: HardState) {
+    do {
+      _ = try running.engine.save(later)
+      found("term \(later.term) was taken, and no file may hold it")
+    } catch {
+      expect(error.code == .outOfRange, "term \(later.term) was refused as \(error)")
     }
   }
 }

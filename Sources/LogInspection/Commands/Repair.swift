@@ -25,8 +25,12 @@ struct Repair: InspectCommand {
   @Flag(help: "Carry the plan out.")
   var apply = false
 
-  @Option(help: "Entries that may be given up: FIRST-LAST, or FIRST- for all from there on.")
-  var acceptLoss: AcceptedLoss?
+  @Option(
+    parsing: .singleValue,
+    help: """
+      Entries that may be given up: FIRST-LAST, or FIRST- for all from there on. Once for each range.
+      """)
+  var acceptLoss: [AcceptedLoss] = []
 
   @Option(help: "The side of the damage that goes on as the log: before or after.")
   var keep = Side.before
@@ -72,7 +76,7 @@ struct Repair: InspectCommand {
   ) throws -> RepairPlan {
     var generator = SystemRandomNumberGenerator()
     return try RepairPlan.make(
-      for: diagnosis, in: directory, accepting: acceptLoss?.loss, keep: keep.kept,
+      for: diagnosis, in: directory, accepting: acceptLoss.map(\.loss), keep: keep.kept,
       using: &generator)
   }
 
@@ -94,14 +98,17 @@ struct Repair: InspectCommand {
     }
   }
 
-  /// The losses, and the option that accepts them: one range that covers them all.
+  /// The losses, and the options that accept them.
   private static func refusal(_ plan: RepairPlan, path: String) -> Failure {
-    let losses = plan.losses.map(\.description).joined(separator: ", ")
-    let range = Loss.spanning(plan.losses)?.range ?? ""
-    return Failure(
+    Failure(
       .damaged,
-      "\(path): nothing was changed: \(losses) would be given up; `walinspect salvage` saves what is "
-        + "readable, --accept-loss \(range) accepts")
+      "\(path): nothing was changed: \(words(plan.losses)) would be given up; `walinspect salvage` "
+        + "saves what is readable, \(acceptance(plan)) accepts")
+  }
+
+  /// The options that accept what a plan gives up, and no more than that.
+  private static func acceptance(_ plan: RepairPlan) -> String {
+    plan.losses.map { "--accept-loss \($0.range)" }.joined(separator: " ")
   }
 
   // MARK: Showing
@@ -130,9 +137,8 @@ struct Repair: InspectCommand {
       try output.line("\(i + 1)".leading(4) + ". " + Wording.escaped(step.words))
     }
     if !plan.isAccepted {
-      let range = Loss.spanning(plan.losses)?.range ?? ""
       try output.line(
-        "no step is taken before this loss is accepted by name, with --accept-loss \(range)")
+        "no step is taken before this loss is accepted by name, with \(Self.acceptance(plan))")
     } else if !apply {
       try output.line("nothing was changed; --apply carries this out")
     }

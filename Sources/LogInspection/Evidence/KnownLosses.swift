@@ -21,7 +21,7 @@ struct KnownLosses {
     var generator = SystemRandomNumberGenerator()
     do {
       let plan = try RepairPlan.make(
-        for: inspection.diagnosis, in: inspection.directory, accepting: nil, keep: .before,
+        for: inspection.diagnosis, in: inspection.directory, accepting: [], keep: .before,
         using: &generator)
       losses = plan.losses
       if !hasManifest { notes = plan.notes }
@@ -42,12 +42,12 @@ struct KnownLosses {
     return evidence.unknown.compactMap { file in
       guard file.scan == nil, let name = SegmentName(file.file.name) else { return nil }
       switch file.content {
-      case .unreadable, .undelivered, .unfinished, .empty: break
+      case .unreadable, .undelivered, .unfinished: break
       default: return nil
       }
       let next = known.filter { $0.sequence > name.sequence }.map(\.firstIndex).min()
       // One that was being made held nothing yet; it was made when another one is behind it.
-      if next == nil, file.content == .unfinished || file.content == .empty { return nil }
+      if next == nil, file.content == .unfinished { return nil }
       let first = max(name.firstIndex, 1)
       guard let next else { return Loss(first: first) }
       return first < next ? Loss(first...next - 1) : nil

@@ -36,7 +36,7 @@ extension Inspection {
     let unknown = evidence.unknown.filter { !segments.contains($0.file.name) }.map { file in
       OtherFile(
         kind: Self.kind(file), name: file.file.name, bytes: file.file.size,
-        note: file.file.name.hasPrefix("spare-") ? "for a next segment" : file.detail)
+        note: DirectoryEvidence.Names.isSpare(file.file.name) ? "for a next segment" : file.detail)
     }
     let strangers = evidence.strangers.map {
       OtherFile(kind: .stranger, name: $0.name, bytes: $0.size, note: "none of the log's")
@@ -45,7 +45,7 @@ extension Inspection {
   }
 
   private static func kind(_ file: UnknownEvidence) -> OtherFile.Kind {
-    if file.file.name.hasPrefix("spare-") { return .spare }
+    if DirectoryEvidence.Names.isSpare(file.file.name) { return .spare }
     let verdict = Verdict.decide(.unknown(file.content, isLive: false))
     return verdict == .leftover ? .leftover : .unknown
   }

@@ -289,10 +289,13 @@ extension LogEngine {
     case .reserve:
       background.reserveFailed = true
     case .remove(let names):
-      // The manifest goes on naming them as dropped: the next opening removes them.
-      background.removing.removeAll { names.contains($0) }
+      // The manifest goes on naming it as dropped: the next opening removes it. The others are tried
+      // again without it.
+      let obstructed = names.filter { error.concerns($0.description) }
+      background.removing.removeAll { (obstructed.isEmpty ? names : obstructed).contains($0) }
     case .clean(let names):
-      background.debris.removeAll { names.contains($0) }
+      let obstructed = names.filter(error.concerns)
+      background.debris.removeAll { (obstructed.isEmpty ? names : obstructed).contains($0) }
     case .seal:
       return false
     }

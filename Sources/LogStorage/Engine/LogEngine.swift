@@ -113,7 +113,7 @@ public struct LogEngine: ~Copyable {
     // A log that keeps no reserve never tries to make one.
     background.reserveFailed = options.reserveBytes == 0
     // The opening removed these files; the manifest does not know yet.
-    background.notes.forgotten = opened.manifest.dropped
+    background.notes.forgotten = opened.removed
     precondition(terms.lastIndex == writtenIndex, "the term table does not reach the last entry")
   }
 

@@ -122,7 +122,13 @@ extension DirectoryEvidence {
     /// What a log leaves behind where it is stopped, by exactly the names that it gives: what only
     /// looks like them may be somebody's work.
     static func isUnfinished(_ name: String) -> Bool {
-      name == ManifestHeader.temporaryName || isSpare(name)
+      name == ManifestHeader.temporaryName || isSpare(name) || isUnfinishedSegment(name)
+    }
+    /// The name of a segment that a repair is making.
+    static func unfinished(_ segment: String) -> String { segment + temporarySuffix }
+    /// True for what the log does without, where something else has its name.
+    static func isDispensable(_ name: String) -> Bool {
+      name == reserve || isSpare(name) || isUnfinishedSegment(name)
     }
     static func isOurs(_ name: String) -> Bool {
       name == lock || name == reserve || ManifestHeader.names.contains(name)
@@ -132,7 +138,14 @@ extension DirectoryEvidence {
     /// one that file systems put into their root.
     static func isDirectory(_ name: String) -> Bool { name == quarantine || name == "lost+found" }
 
-    private static func isSpare(_ name: String) -> Bool {
+    private static let temporarySuffix = ".tmp"
+
+    private static func isUnfinishedSegment(_ name: String) -> Bool {
+      name.hasSuffix(temporarySuffix)
+        && SegmentName(String(name.dropLast(temporarySuffix.count))) != nil
+    }
+
+    public static func isSpare(_ name: String) -> Bool {
       let prefix = "spare-"
       guard name.hasPrefix(prefix), let number = UInt64(name.dropFirst(prefix.count)) else {
         return false
@@ -222,6 +235,10 @@ extension DirectoryEvidence {
     let known = Set(segments.map(\.record.fileName))
     let dropped = Set((state?.dropped ?? []).map(\.description))
     for file in files where !known.contains(file.name) {
+      if !file.isRegular, Names.isDispensable(file.name) || dropped.contains(file.name) {
+        strangers.append(file)
+        continue
+      }
       // Neither removed nor moved: whoever put it there has to say what it is.
       if !file.isRegular, Names.isOurs(file.name) || Names.isUnfinished(file.name) {
         let isCopy = ManifestHeader.names + VoteFile.names

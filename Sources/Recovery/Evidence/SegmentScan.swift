@@ -122,6 +122,13 @@ public struct SegmentScan: Sendable {
   public internal(set) var failure: ReadFailure?
   /// That, as byte ranges of the file.
   public var unreadable: [Range<Int>] { failure?.unreadable ?? [] }
+  /// True when something was not delivered from `offset` on that may hold a frame: its sector is the
+  /// first one of a page.
+  func mayHideFrame(from offset: Int) -> Bool {
+    unreadable.contains { range in
+      Layout.pages(max(range.lowerBound - Layout.sector + 1, offset)) < range.upperBound
+    }
+  }
   /// CRC32C of the file up to `end`, if the chain is unbroken up to there.
   public internal(set) var digest: UInt32
   var marks: [FrameMark] = []

@@ -33,26 +33,31 @@ public struct Loss: Hashable, Sendable {
     return other.last.map { $0 <= last } ?? false
   }
 
+  /// True where it is known that no entry was there.
+  var isEmpty: Bool { last.map { $0 < first } ?? false }
+
   /// As few losses as name the same entries, in order.
   static func merged(_ losses: [Loss]) -> [Loss] {
     var merged: [Loss] = []
     for loss in losses.sorted(by: { $0.first < $1.first }) {
-      guard let before = merged.last, before.last.map({ loss.first <= $0 + 1 }) ?? true else {
+      let isNext = merged.last.map { loss.first <= $0.last ?? .max || loss.first - 1 == $0.last }
+      guard isNext == true else {
         merged.append(loss)
         continue
       }
-      if let a = before.last {
+      if let a = merged[merged.count - 1].last {
         merged[merged.count - 1].last = loss.last.map { max(a, $0) }
       }
     }
     return merged
   }
+}
 
-  /// The one loss that covers all of `losses`; nil if there are none.
-  public static func spanning(_ losses: [Loss]) -> Loss? {
-    guard let first = losses.map(\.first).min() else { return nil }
-    let isOpen = losses.contains(where: \.isOpenEnded)
-    return Loss(first: first, last: isOpen ? nil : losses.compactMap(\.last).max())
+extension [Loss] {
+  /// True when every entry of `losses`, known or not, is one of these.
+  public func cover(_ losses: [Loss]) -> Bool {
+    let merged = Loss.merged(self)
+    return losses.allSatisfy { loss in merged.contains { $0.covers(loss) } }
   }
 }
 

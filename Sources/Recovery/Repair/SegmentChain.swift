@@ -62,7 +62,7 @@ struct ChainLink {
   private func refuses(_ found: SegmentBreak, _ stop: BreakFacts.Stop) -> Bool {
     let facts = BreakFacts(
       shape: found.shape, later: found.later, mark: found.ordinal <= mark ? .atOrBelow : .above,
-      place: .active, stop: stop)
+      place: .active, stop: stop, hidesLater: scan?.mayHideFrame(from: found.offset) == true)
     return Verdict.decide(.segmentBreak(facts)).refusesOpening
   }
 
@@ -122,7 +122,7 @@ struct ChainLink {
       isVouched
       ? Array(scan.breaks.prefix { refuses($0, stop) })
       : scan.breaks.filter { $0.shape != .zeros || refuses($0, stop) }
-    return losing.contains { $0.lastIndex(durableThrough: mark) == nil }
+    return losing.contains { scan.loss(at: $0, durableThrough: mark).isOpenEnded }
   }
 
   /// The entries in `range` that cannot be read.

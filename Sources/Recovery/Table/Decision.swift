@@ -53,7 +53,7 @@ public struct BreakFacts: Hashable, Sendable {
   public var mark: Mark
   public var place: Place
   public var stop: Stop
-  /// True when something from here on was not delivered: a frame there might vouch for this one.
+  /// True when a frame behind this may not have been delivered: it might vouch for this one.
   public var hidesLater: Bool
 
   public init(

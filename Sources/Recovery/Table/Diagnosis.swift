@@ -319,7 +319,7 @@ public struct Diagnosis: Sendable {
         shape: found.shape, later: found.later,
         mark: found.ordinal <= mark ? .atOrBelow : .above,
         place: segment.isActive ? .active : .ended, stop: stop,
-        hidesLater: scan.failure?.within(found.offset..<Int.max) != nil)
+        hidesLater: scan.mayHideFrame(from: found.offset))
       findings.append(
         Finding(
           deciding: .segmentBreak(facts), file: record.fileName, offset: found.offset,

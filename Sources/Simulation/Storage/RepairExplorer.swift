@@ -218,7 +218,7 @@ public struct RepairExplorer {
   }
 
   private func plan(
-    _ diagnosis: Diagnosis, on disk: SimulatedDisk, accepting: Loss?, _ keep: RepairPlan.Keep,
+    _ diagnosis: Diagnosis, on disk: SimulatedDisk, accepting: [Loss], _ keep: RepairPlan.Keep,
     seed: UInt64
   ) throws(SimulationFailure) -> RepairPlan {
     var generator = SplitMix64(seed: seed)
@@ -251,7 +251,7 @@ public struct RepairExplorer {
     let disk = SimulatedDisk(injured.state)
     let diagnosis = try diagnose(disk)
     let plan = try plan(
-      diagnosis, on: disk, accepting: Loss(first: 1), keep, seed: random.next())
+      diagnosis, on: disk, accepting: [Loss(first: 1)], keep, seed: random.next())
     var states: [DiskState] = []
     disk.onChange = { states.append($0) }
     try carryOut(plan, on: disk)
@@ -283,7 +283,7 @@ public struct RepairExplorer {
     if diagnosis.isUnborn { throw SimulationFailure(description: "the log is gone") }
     if !diagnosis.refusals.isEmpty { report.statesRepeated += 1 }
     let second = try plan(
-      diagnosis, on: disk, accepting: Loss.spanning(first.plan.losses), first.keep,
+      diagnosis, on: disk, accepting: first.plan.losses, first.keep,
       seed: random.next())
     guard second.isAccepted else {
       throw SimulationFailure(

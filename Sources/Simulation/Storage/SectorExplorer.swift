@@ -223,7 +223,7 @@ public struct SectorExplorer {
     let plan: RepairPlan
     do throws(RecoveryError) {
       plan = try RepairPlan.make(
-        for: diagnosis, in: disk, accepting: nil, keep: .before, using: &random)
+        for: diagnosis, in: disk, accepting: [], keep: .before, using: &random)
     } catch {
       return
     }
