@@ -668,6 +668,20 @@ expect 0 '' raftlog read --data frameless
 printed_file before.damage
 expect 64 accept-loss walinspect repair frameless --accept-loss -5
 expect 64 accept-loss walinspect repair frameless --accept-loss 0-
+# Losses that lie apart are accepted apart, and neither takes what lies between with it.
+cp -r whole apart
+rm "apart/$segment"
+poke "apart/$active" $((offset + 40)) 'XXXX'
+poke "apart/$active" $((offset + 88)) 'XXXX'
+expect 0 - walinspect repair apart
+lost=$(sed -n 's/^gives up entries 1-\([0-9]*\)$/\1/p' out)
+holds -n "$lost"
+expect 2 "accept-loss 1-$lost --accept-loss $first- accepts" \
+  walinspect repair apart --apply --accept-loss "1-$lost"
+expect 0 '' walinspect repair apart --apply --accept-loss "1-$lost" --accept-loss "$first-"
+expect 0 '' raftlog read --data apart
+sed -n "$((lost + 1)),$((first - 1))p" all >between
+printed_file between
 # The segment that was being written is gone: so is what it held, whatever that was.
 cp -r whole lastless
 rm "lastless/$active"

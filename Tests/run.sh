@@ -14,7 +14,7 @@ RAFTLOG_BIN=$(swift build -c release --show-bin-path)
 export RAFTLOG_BIN SWIFT_BACKTRACE=enable=no
 seed=${SEED:-1}
 
-step() { echo "=== $*"; }
+step() { echo "=== $* (at $((SECONDS / 60)):$(printf %02d $((SECONDS % 60))))"; }
 step "crash states, from seed $seed"
 "$RAFTLOG_BIN/raftlog-sim" storage --seeds "$seed-$((seed + 8999999))" --sequences 6 \
   --states 1000000 --at-least 1000000

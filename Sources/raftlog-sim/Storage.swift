@@ -30,6 +30,10 @@ struct Storage: ParsableCommand {
   @Flag(help: "Run every sequence of three operations under each seed.")
   var exhaustive = false
 
+  @Option(
+    help: "With --exhaustive: only part K of N of the sequences; all of them are in some part.")
+  var part: Part?
+
   @Flag(
     help: "Fail every call to the disk, one after the other, and fill it up, in place of crashes.")
   var faults = false
@@ -50,6 +54,9 @@ struct Storage: ParsableCommand {
   func validate() throws {
     guard threads >= 1, threads <= 64 else {
       throw ValidationError("--threads takes 1 to 64, not \(threads).")
+    }
+    guard part == nil || exhaustive else {
+      throw ValidationError("--part is for --exhaustive.")
     }
     guard sequences >= 1 else {
       throw ValidationError("--sequences takes 1 or more, not \(sequences).")
@@ -112,8 +119,10 @@ struct Storage: ParsableCommand {
   private func explore(_ piece: Piece, _ progress: Progress) -> StorageReport {
     let explorer = StorageExplorer(seed: piece.seed)
     if exhaustive {
+      let part = part ?? Part.whole
       let count = StorageExplorer.sequencesOfThree
-      for number in stride(from: piece.number, to: count, by: piecesPerSeed) {
+      for number in stride(from: piece.number, to: count, by: piecesPerSeed)
+      where part.holds(number / piecesPerSeed) {
         explorer.explore(StorageExplorer.sequence(number))
         progress.count(sequenceOf: piece.seed)
         if explorer.report.failures.count >= 5 { break }
@@ -158,6 +167,29 @@ struct Storage: ParsableCommand {
       print("  row @\(row)           \(count)")
     }
   }
+}
+
+/// K/N on the command line: part K of N, from 1 on.
+struct Part: ExpressibleByArgument {
+  var number: Int
+  var count: Int
+
+  static let whole = Part(number: 1, count: 1)
+
+  init(number: Int, count: Int) {
+    self.number = number
+    self.count = count
+  }
+
+  init?(argument: String) {
+    let words = argument.split(separator: "/", omittingEmptySubsequences: false)
+    guard words.count == 2, let number = Int(words[0]), let count = Int(words[1]),
+      number >= 1, number <= count
+    else { return nil }
+    self.init(number: number, count: count)
+  }
+
+  func holds(_ i: Int) -> Bool { i % count == number - 1 }
 }
 
 /// A line on a terminal that says how far a run has come; nothing anywhere else.
