@@ -43,6 +43,11 @@ public struct BatchBuilder: ~Copyable {
   /// Bytes that the batch takes in a file, padding included, if it is stored raw.
   public var framedBytes: Int { Layout.pages(writer.count + table.count) }
 
+  /// The same, and what its terms take in the segment's footer, two of which have room there anyway.
+  public var segmentBytes: Int {
+    framedBytes + Layout.pages(max(0, termRuns.count - 2) * SegmentFooter.termRunBytes)
+  }
+
   /// Bytes that a batch takes in a file at most if it holds one entry of `payload` bytes.
   public static func framedBytes(payload: Int) -> Int {
     Layout.pages(front + payload + Layout.tableRow)

@@ -39,6 +39,8 @@ public struct VoteFile: Hashable, Sendable {
 
   /// The names of the two copies.
   public static let names = ["vote-0", "vote-1"]
+  /// What a copy is called while it is made anew.
+  public static let temporaryName = "vote.tmp"
 
   /// Grows by one with each write; 0 is a directory that has never voted.
   public var generation: UInt64

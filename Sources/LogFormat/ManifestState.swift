@@ -113,10 +113,25 @@ public struct SegmentRecord: Hashable, Sendable {
     return header
   }
 
-  public var fileName: String {
-    SegmentName(sequence: sequence, firstIndex: firstIndex).description
-  }
+  public var name: SegmentName { SegmentName(sequence: sequence, firstIndex: firstIndex) }
+  public var fileName: String { name.description }
   public var previousIndex: LogIndex { firstIndex - 1 }
+}
+
+extension SegmentRecord {
+  /// Refuses a record that no segment can come with: only one that has ended is cut or sealed.
+  package func validateAsAdded() throws(FormatError) {
+    guard end != nil || (!isCut && seal == nil) else {
+      throw FormatError(.inconsistent, "segment \(fileName) is cut or sealed, and has not ended")
+    }
+    guard !isCut || seal == nil else {
+      throw FormatError(.inconsistent, "segment \(fileName) is cut, and sealed")
+    }
+  }
+
+  package var isThereTwice: FormatError {
+    FormatError(.inconsistent, "segment \(fileName) is there twice, by its name or its UID")
+  }
 }
 
 /// One life of a directory: from an open to the next.
@@ -180,6 +195,10 @@ public struct ManifestState: Hashable, Sendable {
       guard segments.last.map({ $0.end?.index == record.previousIndex }) ?? true else {
         throw FormatError(.inconsistent, "segment \(record.fileName) does not follow the last one")
       }
+      try record.validateAsAdded()
+      guard !segments.contains(where: { $0.uid == record.uid || $0.name == record.name }),
+        !dropped.contains(record.name)
+      else { throw record.isThereTwice }
       segments.append(record)
     case .ended(let uid, let end, let isCut):
       let i = try position(of: uid)
@@ -204,8 +223,9 @@ public struct ManifestState: Hashable, Sendable {
     case .dropped(let uid):
       let i = try position(of: uid)
       let record = segments.remove(at: i)
-      dropped.append(SegmentName(sequence: record.sequence, firstIndex: record.firstIndex))
+      dropped.append(record.name)
     case .droppedName(let name):
+      if let record = segments.first(where: { $0.name == name }) { throw record.isThereTwice }
       dropped.append(name)
     case .forgotten(let name):
       dropped.removeAll { $0 == name }

@@ -61,6 +61,7 @@ public struct SegmentFooter: Hashable, Sendable {
   static let fixedBytes = 168
   static let headerCopy = 8..<96
   static let trailerBytes = 16
+  static let termRunBytes = 16
 
   /// Where the footer lies: the end of the last frame.
   public var offset: Int
@@ -89,7 +90,7 @@ public struct SegmentFooter: Hashable, Sendable {
 
   /// Bytes that a footer for so many runs and batches takes, trailer and padding included.
   public static func size(termRuns: Int, batches: Int) -> Int {
-    Layout.pages(fixedBytes + 16 * termRuns + 16 * batches + trailerBytes)
+    Layout.pages(fixedBytes + termRunBytes * termRuns + 16 * batches + trailerBytes)
   }
 
   public func encoded(header: SegmentHeader) -> Bytes {

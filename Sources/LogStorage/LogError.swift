@@ -65,7 +65,7 @@ public struct LogError: Error, Sendable {
 
   /// A failure on the durable path: out of space, or the end of trust in the device.
   init(writing error: StorageError) {
-    if error.isOutOfSpace && error.operation != .sync && error.operation != .syncDirectory {
+    if error.isOutOfSpace && !error.isOfSync {
       self.init(
         .diskFull,
         "\(error): the append was not done, everything before it is kept; free space and append "

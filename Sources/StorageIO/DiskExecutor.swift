@@ -12,9 +12,17 @@ public struct DiskExecutor: ~Copyable {
 
   public init(directory: any StorageDirectory) { self.directory = directory }
 
-  /// Carries out all steps; the first failure ends it.
+  /// Carries out all steps; the first failure ends it, and lets go of the file that it concerns: it may
+  /// be removed elsewhere, and would keep its space for as long as it is open here.
   public mutating func run(_ steps: [DiskStep]) throws(StorageError) {
-    for step in steps { try run(step) }
+    for step in steps {
+      do {
+        try run(step)
+      } catch {
+        open.removeAll { error.concerns($0.name) }
+        throw error
+      }
+    }
   }
 
   public mutating func run(_ step: DiskStep) throws(StorageError) {

@@ -41,6 +41,8 @@ public struct StorageError: Error, Hashable, Sendable {
   public var number: Int { Int(errno.rawValue) }
   /// The file system has no room: nothing is wrong with what is there.
   public var isOutOfSpace: Bool { errno == .noSpace || errno == .diskQuotaExceeded }
+  /// A sync failed: the next one may succeed, and mean nothing.
+  public var isOfSync: Bool { operation == .sync || operation == .syncDirectory }
   public var isNotFound: Bool { errno == .noSuchFileOrDirectory }
   /// The directory is open in another process, or twice in this one.
   public var isLocked: Bool { operation == .lock && errno == .wouldBlock }

@@ -172,6 +172,43 @@ struct ManifestStateTests {
     #expect(refusal { try state.apply(.first(8, previousTerm: 1)) } == nil)
   }
 
+  /// A writer gives each segment a name and a UID of its own: with one of them twice, what is said of
+  /// one would be taken for the other.
+  @Test func nothingIsThereTwice() throws {
+    let state = try twoSegments()
+    let next = Self.end(1, index: 20)
+    for (uid, first, sequence) in [(Self.a, 21, 3), (Self.b, 21, 3)] as [(UID, LogIndex, UInt64)] {
+      var state = state
+      try state.apply(.ended(Self.b, next, isCut: false))
+      #expect(throws: FormatError.self) {
+        try state.apply(.added(Self.record(uid, firstIndex: first, sequence: sequence)))
+      }
+    }
+    // A name that was dropped is somebody's until it is forgotten.
+    let name = SegmentName(sequence: 3, firstIndex: 21)
+    var dropped = state
+    try dropped.apply(.droppedName(name))
+    try dropped.apply(.ended(Self.b, next, isCut: false))
+    let third = Self.record(Self.c, firstIndex: 21, sequence: 3)
+    #expect(throws: FormatError.self) { try dropped.apply(.added(third)) }
+    try dropped.apply(.forgotten(name))
+    try dropped.apply(.added(third))
+    #expect(throws: FormatError.self) { try dropped.apply(.droppedName(name)) }
+  }
+
+  @Test func onlyWhatEndedComesCutOrSealed() throws {
+    var sealed = Self.record(Self.a, firstIndex: 1, sequence: 1)
+    sealed.seal = SegmentSeal(size: 9000, digest: 1)
+    var cut = Self.record(Self.a, firstIndex: 1, sequence: 1)
+    cut.isCut = true
+    var both = cut
+    both.end = Self.end(5, index: 10)
+    both.seal = sealed.seal
+    for record in [sealed, cut, both] {
+      #expect(throws: FormatError.self) { try self.state([.added(record)]) }
+    }
+  }
+
   @Test func onlyASegmentOfTheLogIsDropped() throws {
     expectRefusal(of: .dropped(Self.c), by: try twoSegments())
     var state = try twoSegments()

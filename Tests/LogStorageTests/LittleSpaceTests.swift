@@ -6,6 +6,7 @@ import LogStorage
 import Recovery
 import Simulation
 import StorageIO
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -36,6 +37,42 @@ private final class JournaledDisk: ForwardingDirectory, @unchecked Sendable {
     guard subdirectory == nil else { return }
     disk.capacity! += unsynced
     unsynced = 0
+  }
+}
+
+/// A disk of which one sync of a file finds no space.
+private final class SyncFailingDisk: ForwardingDirectory, @unchecked Sendable {
+  let directory: any StorageDirectory
+  private let call: Int
+  private(set) var syncs = 0
+
+  private final class File: ForwardingFile, @unchecked Sendable {
+    let file: any StorageFile
+    private let disk: SyncFailingDisk
+    private let name: String
+
+    init(_ file: any StorageFile, _ name: String, of disk: SyncFailingDisk) {
+      self.file = file
+      self.name = name
+      self.disk = disk
+    }
+
+    func sync() throws(StorageError) {
+      disk.syncs += 1
+      guard disk.syncs != disk.call else {
+        throw StorageError(.sync, path: "\(disk.path)/\(name)", errno: .noSpace)
+      }
+      try file.sync()
+    }
+  }
+
+  init(_ directory: any StorageDirectory, call: Int) {
+    self.directory = directory
+    self.call = call
+  }
+
+  func open(_ name: String, _ access: FileAccess) throws(StorageError) -> any StorageFile {
+    File(try directory.open(name, access), name, of: self)
   }
 }
 
@@ -113,5 +150,18 @@ extension SimulatedDisk {
     }
     #expect(isMade == (size != reserve))
     #expect(try bench.disk.size(of: "reserve") == reserve)
+  }
+
+  /// After a sync that failed, for want of space too, nothing that reads as written is believed, and
+  /// so nothing is tried again: there might be room the second time.
+  @Test(arguments: 1...5)
+  func noSyncIsTriedAgain(_ call: Int) throws {
+    let bench = try unclean(reserve: 64 << 10)
+    let disk = SyncFailingDisk(bench.disk, call: call)
+    let error = #expect(throws: LogError.self) {
+      try LogOpener.open(disk, options: bench.engine.options, seed: 5)
+    }
+    #expect(error?.storageError?.isOfSync == true && disk.syncs == call)
+    #expect(try bench.disk.list().contains { $0.name == "reserve" })
   }
 }

@@ -199,8 +199,6 @@ import Testing
     #expect(bench.engine.durableIndex == 6)
   }
 
-  /// A spare was made past the log's own cap after that had been refused, and when it failed, the batch
-  /// that was on its way was forgotten: its index was given out twice.
   /// Found by simulation (--faults, seed 2): a second truncation to where the first one made
   /// the log end counted as done when the first one failed.
   @Test func aTruncationStandsForItself() throws {
@@ -221,6 +219,8 @@ import Testing
     #expect(try bench.take().steps.isEmpty)
   }
 
+  /// A spare was made past the log's own cap after that had been refused, and when it failed, the batch
+  /// that was on its way was forgotten: its index was given out twice.
   @Test func noSpareIsMadePastTheCap() throws {
     let bench = try Bench {
       $0.reserveBytes = 128 << 10
@@ -263,6 +263,119 @@ import Testing
       // Nothing had to be copied: all of it is vouched for.
       #expect(plan.opened.active.record.uid == bench.engine.active.record.uid)
     }
+  }
+
+  /// Each entry of a term of its own: their terms take room in the footer, too.
+  @Test func manyTermsInABatchLeaveRoomForMarkerAndFooter() throws {
+    let bench = try Bench {
+      $0.segmentBytes = 64 << 10; $0.segmentBytesFirst = 64 << 10; $0.compression = .none
+    }
+    var term: Term = 1
+    for _ in 1...12 {
+      for _ in 1...1500 {
+        _ = try bench.engine.append(Bytes("x").span, term: term)
+        term += 1
+      }
+      try bench.settle()
+      let due = bench.engine.deadline
+      try bench.settle(at: try #require(due))
+      let plan = try LogOpener.open(
+        copy(bench.disk), options: bench.engine.options, seed: 3)
+      #expect(plan.opened.active.record.uid == bench.engine.active.record.uid)
+    }
+    let segments = bench.engine.manifest.segments
+    #expect(segments.count >= 3)
+    for segment in segments.dropLast() {
+      #expect(try #require(segment.seal).size <= segment.capacity)
+    }
+  }
+
+  /// A marker is due, and the request at the head of the queue waits for the background: there is
+  /// nothing to wake for.
+  @Test func nobodyWakesForAMarkerBehindARequest() throws {
+    let bench = try Bench { $0.reserveBytes = 64 << 10 }
+    let reserve = bench.engine.nextJob(.background, now: .zero)
+    let made = try #require(reserve)
+    _ = try bench.append("last")
+    try bench.carryOut(try bench.take(), .writer)
+    let due = bench.engine.deadline
+    #expect(due != nil)
+    _ = try bench.engine.close()
+    #expect(bench.next(at: .seconds(1)) == nil)
+    let later = bench.engine.deadline
+    #expect(later == nil)
+    try bench.carryOut(made, .background)
+    try bench.settle()
+    let isClosed = bench.engine.isClosed
+    #expect(isClosed)
+  }
+
+  /// The replacement does not fit behind the cut: it goes to the next segment, and one is enough.
+  @Test func aReplacementThatDoesNotFitTakesOneSegment() throws {
+    let bench = try Bench { $0.compression = .none }
+    let large = Bytes([UInt8](repeating: 7, count: 30_000))
+    for _ in 1...5 { _ = try bench.append("small") }
+    _ = try bench.engine.append(large.span, term: 0)
+    try bench.settle()
+    let before = bench.engine.manifest.segments
+    #expect(before.count == 1)
+    let receipt = try bench.engine.replace(after: 3, with: [large])
+    #expect(receipt.indices == 4...4)
+    try bench.settle()
+    #expect(bench.engine.durableIndex == 4 && bench.engine.lastIndex == 4)
+    let after = bench.engine.manifest.segments
+    #expect(after.count == 2 && after[1].sequence == before[0].sequence + 1)
+    #expect(after[0].end?.index == 3 && after[1].firstIndex == 4)
+    let dropped = bench.engine.manifest.dropped
+    #expect(dropped.isEmpty)
+  }
+
+  @Test func aReplacementIsTakenWholeOrNotAtAll() throws {
+    let bench = try Bench { $0.entryBytesMax = 100 }
+    for i in 1...5 { _ = try bench.append("entry \(i)") }
+    _ = try bench.engine.append([Bytes("of term 3")], term: 3)
+    try bench.settle()
+    let large = Bytes([UInt8](repeating: 7, count: 101))
+    #expect(throws: LogError.self) { try bench.engine.replace(after: 2, with: [large]) }
+    #expect(throws: LogError.self) { try bench.engine.replace(after: 2, with: []) }
+    #expect(throws: LogError.self) { try bench.engine.replace(after: 7, with: [Bytes("a")]) }
+    #expect(throws: LogError.self) {
+      try bench.engine.replace(after: 6, with: [Bytes("a")], term: 2)
+    }
+    #expect(bench.engine.lastIndex == 6 && bench.next() == nil)
+    // The term is that of the entry behind which it goes on, not the last one's.
+    let syncs = bench.engine.syncCount
+    #expect(try bench.engine.replace(after: 2, with: [Bytes("a"), Bytes("b")]).indices == 3...4)
+    try bench.settle()
+    #expect(bench.engine.lastTerm == 0 && bench.engine.durableIndex == 4)
+    #expect(bench.engine.syncCount == syncs + 1)
+  }
+
+  /// A crash left a segment as evidence: at the cap it makes room before appends fail.
+  @Test func whatACrashLeftMakesRoomAtTheCap() throws {
+    let change: (inout EngineOptions) -> Void = {
+      $0.compression = .none
+      $0.bytesMax = 4 * (64 << 10) + 2 * ($0.manifestRoom + (8 << 10))
+    }
+    let first = try Bench(change)
+    let payload = Bytes([UInt8](repeating: 7, count: 5000))
+    _ = try first.engine.append(payload.span, term: 0)
+    try first.settle()
+    let bench = try Bench(on: first.disk, seed: 3, change)
+    #expect(bench.engine.manifest.segments.count == 2)
+    var appended = 1
+    while appended < 100 {
+      _ = try bench.engine.append(payload.span, term: 0)
+      try bench.settle()
+      if let failure = bench.engine.takeFailures().first {
+        #expect(failure.error.code == .capReached)
+        break
+      }
+      appended += 1
+    }
+    // Three segments' worth, and not two with one that holds nothing beside them.
+    #expect(bench.engine.manifest.segments.allSatisfy { $0.end?.index != $0.previousIndex })
+    #expect(appended < 100 && bench.engine.manifest.segments.count >= 3)
   }
 
   private func copy(_ disk: SimulatedDisk) throws -> SimulatedDisk {

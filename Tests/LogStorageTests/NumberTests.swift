@@ -6,6 +6,7 @@ import LogStorage
 import Recovery
 import Simulation
 import StorageIO
+import TestSupport
 import Testing
 
 @Suite struct NumberTests {
@@ -95,5 +96,71 @@ import Testing
       let saved = HardState(term: term, vote: 3)
       #expect(evidence.votes.map(\.file?.state) == [saved, saved])
     }
+  }
+
+  // MARK: Options
+
+  /// Sizes that cannot work are refused by name; none of them traps, or makes a log that nobody opens.
+  @Test func optionsThatCannotWorkAreRefused() throws {
+    let changes: [(inout EngineOptions) -> Void] = [
+      { $0.segmentBytes = .max }, { $0.segmentBytes = 0 }, { $0.segmentBytesFirst = .max },
+      { $0.segmentBytesFirst = .min }, { $0.manifestRoom = .max }, { $0.manifestRoom = 512 << 20 },
+      { $0.manifestRoom = -1 }, { $0.reserveBytes = .max }, { $0.reserveBytes = -1 },
+      { $0.entryBytesMax = .max }, { $0.entryBytesMax = 0 }, { $0.batchBytesMax = 0 },
+      { $0.pendingBytesMax = 0 }, { $0.recentBytesMax = -1 }, { $0.bytesMax = 0 },
+      { $0.bytesMax = .min }, { $0.markerDelay = .zero }, { $0.syncMode = .interval(.zero) },
+    ]
+    for (i, change) in changes.enumerated() {
+      var options = EngineOptions()
+      change(&options)
+      #expect(code { try options.validate() } == .badConfiguration, "change \(i)")
+    }
+    // A small segment needs a small cap, whatever the first one would be.
+    var options = EngineOptions()
+    options.segmentBytes = 64 << 10
+    options.bytesMax = 4 << 20
+    try options.validate()
+  }
+
+  @Test func theLargestManifestRoomCanBeReadBack() throws {
+    let bench = try Bench { $0.manifestRoom = EngineOptions.manifestRoomMax }
+    _ = try bench.append("kept")
+    try bench.settle()
+    let plan = try LogOpener.open(bench.disk, options: bench.engine.options, seed: 3)
+    #expect(plan.opened.active.end.index == 1)
+  }
+
+  /// The longest times there are: the writer's thread waits for as long as it can.
+  @Test func timesWithoutEndAreWaitedFor() async throws {
+    for longest in [Duration.seconds(Int64.max), .seconds(Int64.max / 2)] {
+      var options = LogOptions()
+      options.engine.syncMode = .interval(longest)
+      options.engine.markerDelay = longest
+      let log = try SegmentedLog.open(SharedDisk(), options: options, seed: 1)
+      for i in 1...3 { try await log.append(Bytes("entry \(i)")) }
+      #expect(log.appendedIndex == 3 && log.durableIndex == 0)
+      try await log.sync()
+      #expect(log.durableIndex == 3)
+      try await log.close()
+    }
+  }
+
+  @Test func whatIsRefusedMakesNoDirectory() throws {
+    let place = TemporaryDirectory()
+    var options = LogOptions()
+    options.engine.entryBytesMax = 0
+    #expect(code { try SegmentedLog.open("\(place.path)/new", options: options) } == .badConfiguration)
+    #expect(try POSIXDirectory(path: place.path).list().isEmpty)
+  }
+
+  @Test func thereIsNoEntryZero() async throws {
+    let log = try SegmentedLog.open(SharedDisk(), options: LogOptions(), seed: 1)
+    try await log.append(Bytes("one"))
+    #expect(code { try log.read(0) } == .outOfRange)
+    let error = await #expect(throws: LogError.self) {
+      try await log.append(Bytes("two"), term: Layout.indexMax + 1)
+    }
+    #expect(error?.message.contains("term") == true)
+    try await log.close()
   }
 }

@@ -55,6 +55,7 @@ private final class ObstructedLog {
     return engine.takeFailures().first?.error
   }
 
+  var isClosed: Bool { engine.isClosed }
   var isPoisoned: Bool { engine.poison != nil }
   var segments: Int { engine.manifest.segments.count }
   var segment: SegmentRecord { engine.active.record }
@@ -113,6 +114,24 @@ private final class ObstructedLog {
     #expect(try log.disk.list().filter { $0.name.hasPrefix("spare") }.count <= 1)
   }
 
+  /// A spare that cannot be removed keeps no log from being closed.
+  @Test func aSpareThatCannotBeRemovedIsLeft() throws {
+    let log = try ObstructedLog()
+    var spare: String?
+    while spare == nil {
+      #expect(try log.append("entry") == nil)
+      spare = try log.disk.list().map(\.name).first { $0.hasPrefix("spare-") }
+    }
+    try log.disk.remove(spare!)
+    try log.disk.makeDirectory(spare!)
+    _ = try log.engine.close()
+    log.settle()
+    #expect(log.isClosed && !log.isPoisoned)
+    #expect(log.takeObstacles().map(\.path) == ["\(log.place.path)/\(spare!)"])
+    let again = try LogOpener.open(log.disk, options: log.engine.options, seed: 9)
+    #expect(again.findings.isEmpty && again.opened.active.end.index == log.lastIndices.taken)
+  }
+
   @Test func aDroppedFileThatCannotBeRemovedIsLeft() throws {
     let log = try ObstructedLog()
     let name = log.segment.fileName
@@ -128,7 +147,8 @@ private final class ObstructedLog {
     // The others are gone all the same.
     #expect(others.count == 2)
     #expect(try log.disk.list().allSatisfy { !others.contains($0.name) })
-    #expect(log.engine.manifest.dropped.map(\.description) == [name])
+    let dropped = log.engine.manifest.dropped.map(\.description)
+    #expect(dropped == [name])
     #expect(try log.append("resumed") == nil)
     #expect(!log.isPoisoned && log.lastIndices == (last + 1, last + 1))
   }

@@ -6,6 +6,7 @@ import LogStorage
 import Recovery
 import Simulation
 import StorageIO
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -56,6 +57,22 @@ private func small(_ change: (inout EngineOptions) -> Void = { _ in }) -> LogOpt
     let few = try log.read(100...300, bytesMax: 25)
     #expect(!few.isEmpty && few.reduce(0) { $0 + $1.payload.count } <= 25)
     #expect(few[0].index == 100)
+    try await log.close()
+  }
+
+  /// What was written last is in memory: what does not fit any more is not looked for on the disk.
+  @Test func aBoundedReadAtTheTailReadsNoFile() async throws {
+    let disk = SharedDisk()
+    let log = try SegmentedLog.open(disk, options: small(), seed: 1)
+    try await log.append(contentsOf: payloads(1...20))
+    disk.withDisk { disk in
+      disk.faults = try! disk.list().filter { $0.name.hasSuffix(".wal") }
+        .map { .unopenable(file: $0.name, errno: Errno.ioError.rawValue) }
+    }
+    #expect(try log.read(11...20, bytesMax: 17).map(\.index) == [11, 12])
+    #expect(try log.read(11...20, bytesMax: 0).map(\.index) == [11])
+    #expect(try log.read(19...30).map(\.index) == [19, 20])
+    disk.withDisk { $0.faults = [] }
     try await log.close()
   }
 
@@ -121,7 +138,8 @@ private func small(_ change: (inout EngineOptions) -> Void = { _ in }) -> LogOpt
       for try await _ in log.entries(from: 1) {}
     }
     reading.cancel()
-    await #expect(throws: LogError.self) { try await reading.value }
+    let error = await #expect(throws: LogError.self) { try await reading.value }
+    #expect(error?.code == .cancelled && error?.message.contains("nothing was asked") == true)
     try await log.close()
   }
 

@@ -13,8 +13,9 @@ import Testing
     }
     #expect(line.count == 5)
     #expect(line.waiters == ["d", "b", "e", "a", "c"])
-    #expect(line.remove(1) == "b")
-    #expect(line.remove(1) == nil)
+    #expect(line.remove(1, goal: 3) == "b")
+    #expect(line.remove(1, goal: 3) == nil)
+    #expect(line.remove(0, goal: 3) == nil)
     #expect(line.firstGoal == 1)
     #expect(line.removeFirst() == "d")
     #expect(line.firstGoal == 3)
@@ -38,7 +39,7 @@ import Testing
         #expect(line.removeFirst() == model.removeFirst().number)
       case 1 where !model.isEmpty:
         let out = model.remove(at: Int(random.next() % UInt64(model.count)))
-        #expect(line.remove(out.number) == out.number)
+        #expect(line.remove(out.number, goal: out.goal) == out.number)
       default:
         let goal = Int(number) + Int(random.next() % 50)
         line.add(number, for: goal, number: number)
@@ -47,6 +48,21 @@ import Testing
       #expect(line.count == model.count)
     }
     #expect(line.waiters == model.map(\.number))
+  }
+}
+
+@Suite struct CancelledWaitTests {
+  /// One who waits at the front must not make a line keep all who came and went behind.
+  @Test func thoseWhoWaitNoMoreAreNotKept() {
+    final class Visitor {}
+    var line = WaitingLine<Int, Visitor>()
+    line.add(Visitor(), for: 1, number: 0)
+    for number in UInt64(1)...20_000 {
+      line.add(Visitor(), for: 2, number: number)
+      #expect(line.remove(number, goal: 2) != nil)
+      #expect(line.count == 1)
+      #expect(line.places <= 2 * line.count + 512)
+    }
   }
 }
 

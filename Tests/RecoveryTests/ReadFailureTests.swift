@@ -251,6 +251,31 @@ import Testing
     try expectRefusal(log, hidden)
   }
 
+  /// What was sound when it was scanned is read once more to be copied, and checked once more: a device
+  /// that changes its mind is told, and nothing that it made up becomes part of the log.
+  @Test func aCopyIsCheckedLikeAnythingElseThatIsRead() throws {
+    enum Change: CaseIterable { case rot, hiddenPayload, hiddenTable, otherBatch }
+    for change in Change.allCases {
+      var log = try LogFixture()
+      let first = try log.segment.entry(5000)
+      let second = try log.segment.entry(5000)
+      let diagnosis = try log.diagnose()
+      #expect(diagnosis.refusals.isEmpty)
+      switch change {
+      case .rot: try log.segment.flip(at: second.offset + 3000)
+      case .hiddenPayload: log.disk.faults = [bad(log.segment.name, at: second.offset + 3000)]
+      case .hiddenTable: log.disk.faults = [bad(log.segment.name, at: second.bodyEnd - 1)]
+      case .otherBatch: try log.disk.write(first.bytes, to: log.segment.name, at: second.offset)
+      }
+      var generator = SeededGenerator(seed: 2)
+      let error = #expect(throws: RecoveryError.self, "\(change)") {
+        try OpeningPlan.make(
+          for: diagnosis, in: log.disk, options: OpeningOptions(), using: &generator)
+      }
+      #expect(error?.code == .storage && error?.message.contains("byte \(second.offset)") == true)
+    }
+  }
+
   // MARK: Files that do not open
 
   @Test(arguments: [

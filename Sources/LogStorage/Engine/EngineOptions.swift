@@ -30,7 +30,9 @@ public struct EngineOptions: Sendable {
   public var pendingBytesMax: Int = 32 << 20
   /// The most that is kept in memory of what was written last, for readers at the tail.
   public var recentBytesMax: Int = 1 << 20
-  /// The most that the directory may take; nil for no limit but the disk's.
+  /// The most that appending lets the log's files take, spares and the reserve included; nil for no
+  /// limit but the disk's. Beyond it go what an opening copies after a crash (a segment at the most),
+  /// a manifest while it is rewritten, and `quarantine/`, which is not the log's to delete.
   public var bytesMax: Int?
   /// After this long without work, the last batch is vouched for by a marker.
   public var markerDelay: Duration = .milliseconds(5)
@@ -43,6 +45,8 @@ public struct EngineOptions: Sendable {
 
   /// The smallest segment that any configuration may ask for.
   public static let segmentBytesMin = 16 << 10
+  /// A manifest is read whole, so it must not grow without bound.
+  public static let manifestRoomMax = 16 << 20
 
   /// Refuses what cannot work, saying which option and why.
   public func validate() throws(LogError) {
@@ -52,10 +56,12 @@ public struct EngineOptions: Sendable {
         "a segment of \(segmentBytes) bytes: it must have \(Self.segmentBytesMin) to "
           + "\(Layout.segmentBytesMax)")
     }
-    guard segmentBytesFirst >= Self.segmentBytesMin else {
+    guard segmentBytesFirst >= Self.segmentBytesMin, segmentBytesFirst <= Layout.segmentBytesMax
+    else {
       throw LogError(
         .badConfiguration,
-        "a first segment of \(segmentBytesFirst) bytes: it must have \(Self.segmentBytesMin)")
+        "a first segment of \(segmentBytesFirst) bytes: it must have \(Self.segmentBytesMin) to "
+          + "\(Layout.segmentBytesMax)")
     }
     guard batchBytesMax >= 1, pendingBytesMax >= 1, manifestRoom >= 0, reserveBytes >= 0,
       recentBytesMax >= 0, markerDelay > .zero
@@ -74,7 +80,18 @@ public struct EngineOptions: Sendable {
         .badConfiguration,
         "entries of up to \(entryBytesMax) bytes: the limit must be 1 to \(Layout.entryBytesMax)")
     }
-    let least = 4 * segmentBytesFirst + reserveBytes + 2 * (manifestRoom + Layout.page)
+    guard manifestRoom <= Self.manifestRoomMax, reserveBytes <= Layout.segmentBytesMax else {
+      throw LogError(
+        .badConfiguration,
+        "room for \(manifestRoom) bytes of edits and a reserve of \(reserveBytes): they may have up "
+          + "to \(Self.manifestRoomMax) and \(Layout.segmentBytesMax)")
+    }
+    try validateCap()
+  }
+
+  private func validateCap() throws(LogError) {
+    let first = min(segmentBytes, segmentBytesFirst)
+    let least = 4 * first + reserveBytes + 2 * (manifestRoom + Layout.page)
     if let bytesMax, bytesMax < least {
       throw LogError(
         .badConfiguration,

@@ -147,6 +147,11 @@ extension LogEngine {
     var size = max(background.segmentBytes, Layout.pages(least))
     if size > allowance { size = Layout.pages(least) }
     guard size <= allowance else {
+      // What a crash left behind makes room first, if the log has gone on without it.
+      if appender.durableOrdinal > appender.record.durableThrough {
+        dropSuperseded()
+        if !background.notes.superseded.isEmpty { return nil }
+      }
       background.spareWanted = 0
       background.isSpareAwaited = false
       failForWantOfSpace(

@@ -58,7 +58,7 @@ extension LogEngine {
       interrupted = nil
       return start(work, work.update?.steps ?? [])
     }
-    if let (update, notes) = noteUpdate() { return start(.note(update, notes), update.steps) }
+    if let job = noteJob() { return job }
     // Before the queue, which need never be empty: the interval is a promise.
     if let syncDeadline, now >= syncDeadline { return syncJob(ticket: nil) }
     while let item = queue.first {
@@ -79,13 +79,14 @@ extension LogEngine {
   private mutating func job(for item: PendingWrite) -> DiskJob? {
     switch item {
     case .batch(let batch):
-      return frameJob(needs: batch.framedBytes, truncateAfter: nil)
+      return frameJob(needs: batch.segmentBytes, truncateAfter: nil)
     case .truncate(let index, let ticket):
       if index < appender.record.previousIndex { return cutJob(after: index, ticket) }
-      if case .batch(let batch)? = queue.second {
-        return frameJob(needs: batch.framedBytes, truncateAfter: index)
+      if case .batch(let batch)? = queue.second, hasRoom(for: batch.segmentBytes) {
+        return frameJob(needs: batch.segmentBytes, truncateAfter: index)
       }
       if index == appender.end.index { return syncJob(ticket: ticket) }
+      // Its replacement goes to the next segment, which begins where this one is cut here.
       return frameJob(needs: Layout.page, truncateAfter: index)
     case .hardState(let state, let ticket):
       return hardStateJob(state, ticket)
@@ -102,14 +103,16 @@ extension LogEngine {
 
   /// Writes what is at the head of the queue, or makes room for it first.
   private mutating func frameJob(needs bytes: Int, truncateAfter: LogIndex?) -> DiskJob? {
-    guard bytes <= appender.bytesFree, !background.isTainted else { return rollJob(needs: bytes) }
+    guard hasRoom(for: bytes) else { return rollJob(needs: bytes) }
     prepareSpareInTime()
     let syncs = options.syncMode == .always
     var tickets: ClosedRange<Ticket>
     let write: FramedWrite
     var item = queue.removeFirst()
     tickets = item.tickets
-    if truncateAfter != nil, case .batch? = queue.first {
+    if truncateAfter != nil, case .batch(let batch)? = queue.first,
+      hasRoom(for: batch.segmentBytes)
+    {
       item = queue.removeFirst()
       tickets = tickets.lowerBound...item.tickets.upperBound
     }
@@ -125,6 +128,11 @@ extension LogEngine {
     var steps: [DiskStep] = [.write(appender.fileName, write.bytes, at: write.offset)]
     if syncs { steps.append(.sync(appender.fileName)) }
     return start(.frame(write, tickets: tickets, index: last, syncs: syncs), steps)
+  }
+
+  /// True when the active segment can take so much, and still be ended.
+  private func hasRoom(for bytes: Int) -> Bool {
+    bytes <= appender.bytesFree && !background.isTainted
   }
 
   private mutating func eraseJob(
@@ -158,7 +166,7 @@ extension LogEngine {
 
   /// Ends the active segment and activates a spare, if there is one that is large enough.
   private mutating func rollJob(needs bytes: Int) -> DiskJob? {
-    guard let spare = takeSpare(needs: bytes) else { return nil }
+    guard let spare = takeSpare(needs: bytes) else { return noteJob() }
     let record = newRecord(
       firstIndex: appender.end.index + 1, previousTerm: appender.end.term, capacity: spare.bytes)
     let update = update([
@@ -172,7 +180,7 @@ extension LogEngine {
   /// Truncates to an index below the active segment: whole segments leave the log, the one that
   /// holds the index ends there, and a new one follows. One edit, so it happens or it does not.
   private mutating func cutJob(after index: LogIndex, _ ticket: Ticket) -> DiskJob? {
-    guard let spare = takeSpare(needs: Layout.page) else { return nil }
+    guard let spare = takeSpare(needs: Layout.page) else { return noteJob() }
     let term = writtenTerm(at: index)
     var changes: [ManifestChange] = []
     for segment in manifest.segments.reversed() {
@@ -262,7 +270,7 @@ extension LogEngine {
   }
 
   /// Seals and removals that are done and not in the manifest yet.
-  private func noteUpdate() -> (ManifestUpdate, Notes)? {
+  private mutating func noteJob() -> DiskJob? {
     guard background.hasNotes else { return nil }
     let notes = background.notes
     let known = Set(manifest.segments.map(\.uid))
@@ -272,7 +280,8 @@ extension LogEngine {
       }
       + notes.superseded.filter { known.contains($0) }.map { .dropped($0) }
       + notes.forgotten.map { .forgotten($0) }
-    return (update(changes), notes)
+    let update = update(changes)
+    return start(.note(update, notes), update.steps)
   }
 
   private mutating func compactJob(through index: LogIndex, _ ticket: Ticket) -> DiskJob? {
@@ -315,10 +324,12 @@ extension LogEngine {
   /// Closes once nothing is left in the background; "closed" is the last edit of a clean stop.
   private mutating func closeJob(_ ticket: Ticket) -> DiskJob? {
     background.spareWanted = 0
+    if let spare = background.spare {
+      background.debris.append(spare.name)
+      background.spare = nil
+    }
     guard background.isQuiet else { return nil }
-    var steps: [DiskStep] = appender.isSynced ? [] : [.sync(appender.fileName)]
-    if let spare = background.spare { steps += [.remove(spare.name), .syncDirectory(nil)] }
-    background.spare = nil
+    let steps: [DiskStep] = appender.isSynced ? [] : [.sync(appender.fileName)]
     let update = update([.closed(appender.record.uid, ordinal: appender.end.ordinal)])
     return start(.close(update, ticket), steps + update.steps)
   }

@@ -175,13 +175,51 @@ public struct LogEngine: ~Copyable {
         .entryTooLarge,
         "an entry of \(payload.byteCount) bytes; this log takes up to \(options.entryBytesMax)")
     }
-    guard term >= terms.lastTerm else {
-      throw LogError(
-        .termWentBack, "an entry of term \(term) behind one of term \(terms.lastTerm)")
-    }
-    guard terms.lastIndex < Layout.indexMax - 1, term <= Layout.indexMax else {
-      throw LogError(.outOfRange, "the log's indices are used up")
-    }
+    try requireNumbers(for: 1, behind: terms.lastIndex, terms.lastTerm, term: term)
+    return take(payload, kind: kind, term: term)
+  }
+
+  /// Takes entries, all of them or none.
+  ///
+  /// - Parameter term: the term of all of them; nil for the last entry's.
+  public mutating func append(
+    _ payloads: [Bytes], kind: EntryKind = .data, term: Term? = nil
+  ) throws(LogError) -> AppendReceipt {
+    try admit()
+    try requireSizes(payloads)
+    let term = term ?? terms.lastTerm
+    try requireNumbers(for: payloads.count, behind: terms.lastIndex, terms.lastTerm, term: term)
+    return take(payloads, kind: kind, term: term)
+  }
+
+  /// Cuts off every entry behind `index`. What is appended next takes their place in the same write.
+  public mutating func truncate(after index: LogIndex) throws(LogError) -> Ticket {
+    try admit()
+    try requireCut(after: index)
+    return take(truncationAfter: index)
+  }
+
+  /// Cuts off every entry behind `index` and takes others in their place, all of it or nothing.
+  ///
+  /// - Parameter term: the term of all of them; nil for that of the entry at `index`.
+  public mutating func replace(
+    after index: LogIndex, with payloads: [Bytes], kind: EntryKind = .data, term: Term? = nil
+  ) throws(LogError) -> AppendReceipt {
+    try admit()
+    try requireCut(after: index)
+    try requireSizes(payloads)
+    let lastTerm = terms.term(at: index)!
+    let term = term ?? lastTerm
+    try requireNumbers(for: payloads.count, behind: index, lastTerm, term: term)
+    _ = take(truncationAfter: index)
+    return take(payloads, kind: kind, term: term)
+  }
+
+  // MARK: Taking what was checked
+
+  private mutating func take(
+    _ payload: RawSpan, kind: EntryKind, term: Term
+  ) -> (index: LogIndex, ticket: Ticket) {
     let index = terms.lastIndex + 1
     let ticket = ticket()
     terms.append(through: index, term: term)
@@ -192,40 +230,52 @@ public struct LogEngine: ~Copyable {
     return (index, ticket)
   }
 
-  /// Takes entries, all of them or none.
-  ///
-  /// - Parameter term: the term of all of them; nil for the last entry's.
-  public mutating func append(
-    _ payloads: [Bytes], kind: EntryKind = .data, term: Term? = nil
-  ) throws(LogError) -> AppendReceipt {
+  private mutating func take(
+    _ payloads: [Bytes], kind: EntryKind, term: Term
+  ) -> AppendReceipt {
+    let first = terms.lastIndex + 1
+    queue.expect(bytes: payloads.reduce(0) { $0 + $1.count })
+    var ticket: Ticket = 0
+    for payload in payloads { ticket = take(payload.span, kind: kind, term: term).ticket }
+    return AppendReceipt(indices: first...terms.lastIndex, ticket: ticket)
+  }
+
+  private mutating func take(truncationAfter index: LogIndex) -> Ticket {
+    let ticket = ticket()
+    // Also where the log seems to end there already: what made it end there may fail yet.
+    terms.truncate(after: index)
+    queue.append(.truncate(after: index, ticket))
+    return ticket
+  }
+
+  private func requireSizes(_ payloads: [Bytes]) throws(LogError) {
     guard !payloads.isEmpty else {
       throw LogError(.outOfRange, "an append of no entries: there is no index to return")
     }
     let limit = options.entryBytesMax
-    var bytes = 0
-    for (i, payload) in payloads.enumerated() {
-      bytes += payload.count
-      guard payload.count > limit else { continue }
-      throw LogError(
-        .entryTooLarge,
-        "entry \(i + 1) of \(payloads.count) has \(payload.count) bytes; this log takes up to "
-          + "\(limit)")
+    guard let i = payloads.firstIndex(where: { $0.count > limit }) else { return }
+    throw LogError(
+      .entryTooLarge,
+      "entry \(i + 1) of \(payloads.count) has \(payloads[i].count) bytes; this log takes up to "
+        + "\(limit)")
+  }
+
+  private func requireNumbers(
+    for count: Int, behind last: LogIndex, _ lastTerm: Term, term: Term
+  ) throws(LogError) {
+    guard term >= lastTerm else {
+      throw LogError(.termWentBack, "an entry of term \(term) behind one of term \(lastTerm)")
     }
-    let (end, isPast) = terms.lastIndex.addingReportingOverflow(LogIndex(payloads.count))
+    guard term <= Layout.indexMax else {
+      throw LogError(.outOfRange, "term \(term) is more than a log may reach")
+    }
+    let (end, isPast) = last.addingReportingOverflow(LogIndex(count))
     guard !isPast, end < Layout.indexMax else {
       throw LogError(.outOfRange, "the log's indices are used up")
     }
-    let first = terms.lastIndex + 1
-    queue.expect(bytes: bytes)
-    let term = term ?? terms.lastTerm
-    var ticket: Ticket = 0
-    for payload in payloads { ticket = try append(payload.span, kind: kind, term: term).ticket }
-    return AppendReceipt(indices: first...terms.lastIndex, ticket: ticket)
   }
 
-  /// Cuts off every entry behind `index`. What is appended next takes their place in the same write.
-  public mutating func truncate(after index: LogIndex) throws(LogError) -> Ticket {
-    try admit()
+  private func requireCut(after index: LogIndex) throws(LogError) {
     guard index >= max(firstIndex - 1, compactingThrough) else {
       throw LogError(
         .compacted, "truncating after entry \(index), but the log begins at \(firstIndex)")
@@ -233,12 +283,9 @@ public struct LogEngine: ~Copyable {
     guard index <= lastIndex else {
       throw LogError(.outOfRange, "truncating after entry \(index) of \(lastIndex)")
     }
-    let ticket = ticket()
-    // Also where the log seems to end there already: what made it end there may fail yet.
-    terms.truncate(after: index)
-    queue.append(.truncate(after: index, ticket))
-    return ticket
   }
+
+  // MARK: Other requests
 
   /// Forgets every entry up to `index`; files that hold nothing else are deleted.
   public mutating func compact(through index: LogIndex) throws(LogError) -> Ticket {
@@ -323,7 +370,8 @@ public struct LogEngine: ~Copyable {
   /// When the writer has something to do even if nobody asks; nil for never.
   public var deadline: Duration? {
     guard poison == nil, case .idle = writer else { return nil }
-    switch (syncDeadline, markerDeadline) {
+    // A marker is for an idle writer: behind what waits for the background it has no time.
+    switch (syncDeadline, queue.isEmpty ? markerDeadline : nil) {
     case (let a?, let b?): return min(a, b)
     case (let a, let b): return a ?? b
     }

@@ -18,14 +18,14 @@ final class PendingBatch {
   private(set) var nextIndex: LogIndex
   /// Payload bytes.
   private(set) var rawBytes: Int
-  /// Bytes that the batch takes in a file if it is not compressed.
-  private(set) var framedBytes: Int
+  /// Bytes that the batch takes in a segment if it is not compressed, in the footer too.
+  private(set) var segmentBytes: Int
 
   init(builder: consuming BatchBuilder, ticket: Ticket) {
     firstIndex = builder.firstIndex
     nextIndex = builder.nextIndex
     rawBytes = builder.rawBytes
-    framedBytes = builder.framedBytes
+    segmentBytes = builder.segmentBytes
     self.builder = consume builder
     firstTicket = ticket
     lastTicket = ticket
@@ -45,7 +45,7 @@ final class PendingBatch {
       lastTicket = ticket
       nextIndex = open.nextIndex
       rawBytes = open.rawBytes
-      framedBytes = open.framedBytes
+      segmentBytes = open.segmentBytes
     }
     builder = consume open
     return fits

@@ -75,22 +75,25 @@ final class SegmentedLogReader: Sendable {
   private func readRound(
     _ range: ClosedRange<LogIndex>, bytesLeft: Int, atLeastOne: Bool
   ) throws(LogError) -> (entries: [Entry], isLast: Bool) {
-    let recent = try recentEntries(range, bytesLeft: bytesLeft, atLeastOne: atLeastOne)
-    if !recent.isEmpty { return (recent, false) }
+    if let recent = try recentEntries(range, bytesLeft: bytesLeft, atLeastOne: atLeastOne) {
+      return recent
+    }
     let (read, end) = try readFile(range, bytesLeft: bytesLeft, atLeastOne: atLeastOne)
     return (read, (read.last?.index ?? 0) < end)
   }
 
-  /// Entries from memory; none if these are not among the last that were written, or do not fit.
+  /// Entries from memory, and whether the next one does not fit; nil if these are not among the last
+  /// that were written.
   private func recentEntries(
     _ range: ClosedRange<LogIndex>, bytesLeft: Int, atLeastOne: Bool
-  ) throws(LogError) -> [Entry] {
+  ) throws(LogError) -> (entries: [Entry], isLast: Bool)? {
     let batches = core.state.withLock { state in
       range.lowerBound < state.engine.firstIndex
         ? []
         : state.engine.recent.batches(
           from: range.lowerBound, to: range.upperBound, limit: min(bytesLeft, 1 << 20))
     }
+    guard !batches.isEmpty else { return nil }
     var entries: [Entry] = []
     var bytes = 0
     for item in batches {
@@ -98,14 +101,14 @@ final class SegmentedLogReader: Sendable {
       do throws(FormatError) {
         for entry in try Batch(item.body).entries(in: part) {
           bytes += entry.payload.count
-          if bytes > bytesLeft, !entries.isEmpty || !atLeastOne { return entries }
+          if bytes > bytesLeft, !entries.isEmpty || !atLeastOne { return (entries, true) }
           entries.append(entry)
         }
       } catch {
         throw LogError(.damaged, "entries \(part.lowerBound)-\(part.upperBound) rotted in memory")
       }
     }
-    return entries
+    return (entries, false)
   }
 
   private func isWritten(_ index: LogIndex) -> Bool {
@@ -140,6 +143,7 @@ final class SegmentedLogReader: Sendable {
   private func locate(_ range: ClosedRange<LogIndex>) throws(LogError) -> Place {
     let index = range.lowerBound
     return try core.state.withLock { state throws(LogError) in
+      guard index > 0 else { throw LogError(.outOfRange, "there is no entry 0: the first is 1") }
       guard index >= state.engine.firstIndex else {
         throw LogError(
           .compacted,

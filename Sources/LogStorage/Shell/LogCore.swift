@@ -339,23 +339,25 @@ final class LogCore: Sendable {
 
   /// Registers somebody who waits, or tells them at once.
   ///
-  /// - Returns: a number to cancel the wait with, if it goes on.
+  /// - Returns: a place to cancel the wait with, if it goes on.
   @discardableResult
-  func wait(_ waiter: Waiter, for milestone: Milestone) -> UInt64? {
-    let outcome = state.withLock { state -> (number: UInt64?, result: Result<Void, LogError>?) in
+  func wait(_ waiter: Waiter, for milestone: Milestone) -> WaitingRoom.Place? {
+    let outcome = state.withLock {
+      state -> (place: WaitingRoom.Place?, result: Result<Void, LogError>?) in
       if let result = state.outcome(of: milestone) { return (nil, result) }
       return (state.waiters.add(waiter, for: milestone), nil)
     }
     if let result = outcome.result { waiter.finish(result) }
-    return outcome.number
+    return outcome.place
   }
 
   /// Ends a wait whose task was cancelled; what was asked for goes on.
-  func cancel(_ number: UInt64) {
-    let waiter = state.withLock { $0.waiters.remove(number) }
-    waiter?.finish(
-      .failure(LogError(.cancelled, "the wait was cancelled; the request may still be carried out"))
-    )
+  func cancel(_ place: WaitingRoom.Place) {
+    let waiter = state.withLock { $0.waiters.remove(place) }
+    let rest =
+      place.isOfRequest
+      ? "the request may still be carried out" : "nothing was asked of the log, so nothing changes"
+    waiter?.finish(.failure(LogError(.cancelled, "the wait was cancelled; \(rest)")))
   }
 }
 

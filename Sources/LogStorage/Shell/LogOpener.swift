@@ -51,9 +51,10 @@ public enum LogOpener {
     do {
       return try attempt(directory, options: options, group: group, seed: seed)
     } catch {
-      guard error.storageError?.isOutOfSpace == true, releaseReserve(directory) else {
-        throw error
-      }
+      // After a sync that failed, what reads as written may not be: nothing is tried again.
+      guard let reason = error.storageError, reason.isOutOfSpace, !reason.isOfSync,
+        releaseReserve(directory)
+      else { throw error }
       // Nothing that is made now may have the name or the salt of what the first attempt left.
       return try attempt(directory, options: options, group: group, seed: seed &+ 1)
     }

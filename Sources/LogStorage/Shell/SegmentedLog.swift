@@ -51,6 +51,7 @@ public final class SegmentedLog: Sendable {
   public static func open(
     _ path: String, options: LogOptions = LogOptions()
   ) throws(LogError) -> SegmentedLog {
+    try options.engine.validate()
     let directory: POSIXDirectory
     do {
       directory = try POSIXDirectory(path: path, create: options.createsIfMissing)
@@ -196,9 +197,28 @@ public final class SegmentedLog: Sendable {
 
   // MARK: Changing
 
-  /// Cuts off every entry behind `index`. What is appended next shares its write and its sync.
+  /// Cuts off every entry behind `index`, durably as the sync mode promises.
   public func truncate(after index: LogIndex) async throws(LogError) {
     try await perform { engine throws(LogError) in try engine.truncate(after: index) }
+  }
+
+  /// Cuts off every entry behind `index` and appends others in their place: all of it is checked
+  /// first, and nothing changes if a part is refused.
+  ///
+  /// Within the segment that is being written, and where that has room, it is one write and one sync:
+  /// a crash leaves what was there, or what takes its place. Elsewhere the cut comes first, and a
+  /// crash may leave that alone; so may a disk that is full.
+  ///
+  /// - Parameter term: the term of all of them; nil takes that of the entry at `index`.
+  @discardableResult
+  public func replace(
+    after index: LogIndex, with payloads: [Bytes], kind: EntryKind = .data, term: Term? = nil
+  ) async throws(LogError) -> ClosedRange<LogIndex> {
+    let receipt = try core.request { engine throws(LogError) in
+      try engine.replace(after: index, with: payloads, kind: kind, term: term)
+    }
+    try await wait(for: .done(receipt.ticket))
+    return receipt.indices
   }
 
   /// Forgets every entry up to `index`; files that hold nothing else are deleted.
@@ -272,17 +292,17 @@ public final class SegmentedLog: Sendable {
   // MARK: Waiting
 
   func wait(for milestone: Milestone) async throws(LogError) {
-    let number = Mutex<UInt64?>(nil)
+    let place = Mutex<WaitingRoom.Place?>(nil)
     let result = await withTaskCancellationHandler {
       await withCheckedContinuation {
         (continuation: CheckedContinuation<Result<Void, LogError>, Never>) in
         let registered = core.wait(.task(continuation), for: milestone)
-        number.withLock { $0 = registered }
+        place.withLock { $0 = registered }
         // Cancelled before it was registered: the handler found nothing to cancel.
         if let registered, Task.isCancelled { core.cancel(registered) }
       }
     } onCancel: {
-      if let registered = number.withLock({ $0 }) { core.cancel(registered) }
+      if let registered = place.withLock({ $0 }) { core.cancel(registered) }
     }
     try result.get()
   }

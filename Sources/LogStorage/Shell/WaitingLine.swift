@@ -1,7 +1,8 @@
 // WaitingLine: those who wait for a number to be reached, in its order.
 //
-// What must always hold: the lowest number comes first, and of equal ones who came first; looking at
-// the first costs the same however many wait.
+// What must always hold: the lowest goal comes first, and of equal ones who came first; looking at the
+// first costs the same however many wait, and taking one out of turn hardly more. Those who wait no
+// more are never more than those who wait, but for a few.
 
 import Recovery
 
@@ -18,11 +19,16 @@ package struct WaitingLine<Goal: Comparable, Waiter> {
   private var head = 0
   package private(set) var count = 0
 
+  /// Entries in memory, those who wait no more included.
+  package var places: Int { entries.count - head }
+
   package init() {}
 
   package var isEmpty: Bool { count == 0 }
 
-  /// Adds a waiter; the number takes it out again.
+  /// Adds a waiter; goal and number take it out again.
+  ///
+  /// - Parameter number: higher than those of all who came before.
   package mutating func add(_ waiter: Waiter, for goal: Goal, number: UInt64) {
     let entry = Entry(goal: goal, number: number, waiter: waiter)
     count += 1
@@ -47,8 +53,9 @@ package struct WaitingLine<Goal: Comparable, Waiter> {
   /// Everybody, in order.
   package var waiters: [Waiter] { entries[head...].compactMap(\.waiter) }
 
-  package mutating func remove(_ number: UInt64) -> Waiter? {
-    guard let i = entries[head...].firstIndex(where: { $0.number == number }) else { return nil }
+  package mutating func remove(_ number: UInt64, goal: Goal) -> Waiter? {
+    let i = entries[head...].partitioningIndex { ($0.goal, $0.number) >= (goal, number) }
+    guard i < entries.count, entries[i].number == number else { return nil }
     defer { tidy() }
     return take(i)
   }
@@ -78,8 +85,8 @@ package struct WaitingLine<Goal: Comparable, Waiter> {
     if head == entries.count {
       entries.removeAll(keepingCapacity: true)
       head = 0
-    } else if head > 256, head * 2 > entries.count {
-      entries.removeFirst(head)
+    } else if entries.count - count > count + 256 {
+      entries.removeAll { $0.waiter == nil }
       head = 0
     }
   }

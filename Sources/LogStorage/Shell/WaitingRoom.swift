@@ -28,8 +28,22 @@ struct WaitingRoom {
 
   var isEmpty: Bool { done.isEmpty && durable.isEmpty && readable.isEmpty && room.isEmpty }
 
-  /// Adds a waiter; the number takes it out again.
-  mutating func add(_ waiter: Waiter, for milestone: Milestone) -> UInt64 {
+  /// Where somebody waits.
+  struct Place: Sendable {
+    fileprivate let milestone: Milestone
+    fileprivate let number: UInt64
+
+    /// True for a wait for what was asked of the log, and goes on without it.
+    var isOfRequest: Bool {
+      switch milestone {
+      case .done, .durable: true
+      case .readable, .room: false
+      }
+    }
+  }
+
+  /// Adds a waiter; the place takes it out again.
+  mutating func add(_ waiter: Waiter, for milestone: Milestone) -> Place {
     let number = nextNumber
     nextNumber += 1
     switch milestone {
@@ -40,7 +54,7 @@ struct WaitingRoom {
       readable.add(waiter, for: index, number: number)
     case .room: room.add(waiter, for: number, number: number)
     }
-    return number
+    return Place(milestone: milestone, number: number)
   }
 
   /// What the first in a line waits for; if that did not come about, it did for nobody in the line,
@@ -71,8 +85,13 @@ struct WaitingRoom {
       .map { Finished(waiter: $0.waiter, result: $0.result) }
   }
 
-  mutating func remove(_ number: UInt64) -> Waiter? {
-    done.remove(number) ?? durable.remove(number) ?? readable.remove(number) ?? room.remove(number)
+  mutating func remove(_ place: Place) -> Waiter? {
+    switch place.milestone {
+    case .done(let ticket): done.remove(place.number, goal: ticket)
+    case .durable(let ticket): durable.remove(place.number, goal: ticket)
+    case .readable(let index, _): readable.remove(place.number, goal: index)
+    case .room: room.remove(place.number, goal: place.number)
+    }
   }
 
   mutating func removeAll() -> [Waiter] {

@@ -122,7 +122,8 @@ extension DirectoryEvidence {
     /// What a log leaves behind where it is stopped, by exactly the names that it gives: what only
     /// looks like them may be somebody's work.
     static func isUnfinished(_ name: String) -> Bool {
-      name == ManifestHeader.temporaryName || isSpare(name) || isUnfinishedSegment(name)
+      name == ManifestHeader.temporaryName || name == VoteFile.temporaryName || isSpare(name)
+        || isUnfinishedSegment(name)
     }
     /// The name of a segment that a repair is making.
     static func unfinished(_ segment: String) -> String { segment + temporarySuffix }

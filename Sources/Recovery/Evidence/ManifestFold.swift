@@ -14,10 +14,12 @@ package struct ManifestFold {
   private var records: [SegmentRecord] = []
   private var next: [Int] = []
   private var previous: [Int] = []
-  /// Where a segment of the same name was added before, if it was.
-  private var namesake: [Int] = []
-  /// Where the last segment of a name was added.
+  /// Where the segment of a UID is.
   private var places: [UID: Int] = [:]
+  /// The names of segments.
+  private var names: Set<SegmentName> = []
+  /// The names that were dropped and not forgotten.
+  private var droppedNames: Set<SegmentName> = []
   private var first = -1
   private var last = -1
   private var dropped: [SegmentName] = []
@@ -81,8 +83,14 @@ package struct ManifestFold {
       }
       records[i].seal = seal
     case .dropped(let uid): remove(try place(of: uid), uid)
-    case .droppedName(let name): dropped.append(name)
-    case .forgotten(let name): forgotten[name] = dropped.count
+    case .droppedName(let name):
+      guard !names.contains(name) else {
+        throw FormatError(.inconsistent, "\(name) is a segment, and dropped")
+      }
+      drop(name)
+    case .forgotten(let name):
+      forgotten[name] = dropped.count
+      droppedNames.remove(name)
     }
   }
 
@@ -90,11 +98,15 @@ package struct ManifestFold {
     guard last == Self.none || records[last].end?.index == record.previousIndex else {
       throw FormatError(.inconsistent, "segment \(record.fileName) does not follow the last one")
     }
+    try record.validateAsAdded()
+    guard places[record.uid] == nil, !droppedNames.contains(record.name),
+      names.insert(record.name).inserted
+    else { throw record.isThereTwice }
     let i = records.count
     records.append(record)
     previous.append(last)
     next.append(Self.none)
-    namesake.append(places.updateValue(i, forKey: record.uid) ?? Self.none)
+    places[record.uid] = i
     if last == Self.none { first = i } else { next[last] = i }
     last = i
     touched.append(i)
@@ -104,11 +116,17 @@ package struct ManifestFold {
     let (before, after) = (previous[i], next[i])
     if before == Self.none { first = after } else { next[before] = after }
     if after == Self.none { last = before } else { previous[after] = before }
-    places[uid] = namesake[i] == Self.none ? nil : namesake[i]
-    dropped.append(SegmentName(sequence: records[i].sequence, firstIndex: records[i].firstIndex))
+    places[uid] = nil
+    names.remove(records[i].name)
+    drop(records[i].name)
     // It is linked to nothing, and what follows it follows another one now.
     previous[i] = i
     if after != Self.none { touched.append(after) }
+  }
+
+  private mutating func drop(_ name: SegmentName) {
+    dropped.append(name)
+    droppedNames.insert(name)
   }
 
   private func place(of uid: UID) throws(FormatError) -> Int {

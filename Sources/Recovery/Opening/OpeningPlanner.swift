@@ -167,18 +167,16 @@ struct OpeningPlanner {
     let vote = VoteFile(
       generation: generation, state: hardState, incarnation: state.incarnation,
       group: state.group)
-    // The newest copy is overwritten last: until the other one is durable it is all there is.
+    // The newest copy is replaced last. None is written over: a process that was killed while it wrote
+    // one may have left it in the page cache alone, and then the other is all that the disk has.
     let copies = zip(VoteFile.names, evidence.votes).sorted { a, b in
       (a.1.file?.generation ?? 0, a.1.file == nil ? 0 : 1)
         < (b.1.file?.generation ?? 0, b.1.file == nil ? 0 : 1)
     }
-    for (name, copy) in copies {
-      // A file of the right size is overwritten: one sector, whole or not at all.
-      if case .usable = copy {
-        steps += [.write(name, vote.encoded(), at: 0), .sync(name)]
-      } else {
-        steps += OpeningPlan.newFile(name, vote.encoded()) + [.syncDirectory(nil)]
-      }
+    let temporary = VoteFile.temporaryName
+    for (name, _) in copies {
+      steps += OpeningPlan.newFile(temporary, vote.encoded())
+      steps += [.rename(temporary, to: name), .syncDirectory(nil)]
     }
     return (hardState, generation)
   }

@@ -28,11 +28,12 @@ struct SegmentCopy {
       term: header.previousTerm, checksum: header.checksum, termRuns: [])
   }
 
-  /// Adds the batch at `location`, which a scan found valid.
+  /// Adds the batch at `location`, which a scan found valid: read again, and so checked again, down to
+  /// the payloads.
   mutating func append(
     _ location: BatchLocation, from file: any StorageFile, seed source: FrameSeed
   ) throws(FormatError) {
-    let batch = try file.batch(at: location.offset, seed: source)
+    let batch = try file.batch(at: location, seed: source)
     let rows = try batch.rows()
     let skip = Int(location.firstIndex - batch.header.firstIndex)
     let truncation = isOverhanging ? end.index : nil
@@ -91,8 +92,11 @@ struct SegmentCopy {
 }
 
 extension StorageFile {
-  /// The batch behind the frame at `offset`, frame and body checked against each other.
-  func batch(at offset: Int, seed: FrameSeed) throws(FormatError) -> Batch {
+  /// The batch at `location`, frame, body and payloads checked against each other.
+  fileprivate func batch(
+    at location: BatchLocation, seed: FrameSeed
+  ) throws(FormatError) -> Batch {
+    let offset = location.offset
     do {
       // Of padding that does not come nothing is copied.
       let page = try readTolerantly(Layout.page, at: offset).bytes
@@ -106,6 +110,13 @@ extension StorageFile {
       guard batch.header.checksum == frame.bodyChecksum else {
         throw FormatError(.inconsistent, "the body is not the one that the frame names", at: offset)
       }
+      guard frame.ordinal == location.ordinal, batch.header.firstIndex <= location.firstIndex,
+        location.lastIndex <= batch.header.lastIndex
+      else {
+        throw FormatError(
+          .inconsistent, "frame \(frame.ordinal) where frame \(location.ordinal) was", at: offset)
+      }
+      try batch.verifyChecksums()
       return batch
     } catch let error as FormatError {
       throw error

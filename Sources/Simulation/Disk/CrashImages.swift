@@ -63,7 +63,7 @@ struct CrashImages {
     let items = pendingItems
     let sizes = pendingSizes
     for entries in entryChoices(using: &random) {
-      for fates in fateChoices(items.count, using: &random) {
+      for fates in fateChoices(items, using: &random) {
         // Sizes: all new, or (where they differ) all old.
         guard body(image(entries, items, fates, oldSizes: [])) else { return }
         guard sizes.isEmpty || body(image(entries, items, fates, oldSizes: sizes)) else { return }
@@ -75,7 +75,7 @@ struct CrashImages {
   func draw(using random: inout SplitMix64) -> DiskImage {
     let items = pendingItems
     let entries = entryChoices(using: &random)
-    let fates = fateChoices(items.count, using: &random)
+    let fates = fateChoices(items, using: &random)
     let sizes = random.next() & 1 == 0 ? pendingSizes : []
     return image(
       entries[Int(random.next() % UInt64(entries.count))], items,
@@ -121,7 +121,8 @@ struct CrashImages {
     return choices
   }
 
-  private func fateChoices(_ count: Int, using random: inout SplitMix64) -> [[Fate]] {
+  private func fateChoices(_ items: [Item], using random: inout SplitMix64) -> [[Fate]] {
+    let count = items.count
     var choices: [[Fate]] = []
     if count <= exhaustiveMax {
       for mask in 0..<(1 << count) {
@@ -145,6 +146,21 @@ struct CrashImages {
       if garbage {
         choices.append((0..<count).map { $0 < i ? .new : $0 == i ? .garbage : .old })
         choices.append((0..<count).map { $0 == i ? .garbage : .new })
+      }
+    }
+    return choices + spoiledTogether(items)
+  }
+
+  /// What was being written to two files at once may be spoiled in both: what is kept twice must not
+  /// depend on one of the two.
+  private func spoiledTogether(_ items: [Item]) -> [[Fate]] {
+    let files = Set(items.map(\.inode)).sorted()
+    var choices: [[Fate]] = []
+    for (i, first) in files.enumerated() {
+      for second in files[(i + 1)...] {
+        for fate in garbage ? [Fate.zero, .garbage] : [.zero] {
+          choices.append(items.map { $0.inode == first || $0.inode == second ? fate : .new })
+        }
       }
     }
     return choices

@@ -68,7 +68,9 @@ package final class Parker: @unchecked Sendable {
     #else
       unsafe clock_gettime(CLOCK_MONOTONIC, &now)
     #endif
-    let (seconds, attoseconds) = max(timeout, .zero).components
+    // Longer than anybody waits, and short enough to be added to any time.
+    let longest = Duration.seconds(1 << 30)
+    let (seconds, attoseconds) = min(max(timeout, .zero), longest).components
     now.tv_sec += Int(seconds)
     now.tv_nsec += Int(attoseconds / 1_000_000_000)
     if now.tv_nsec >= 1_000_000_000 {
