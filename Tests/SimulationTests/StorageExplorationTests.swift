@@ -147,6 +147,15 @@ import Testing
   /// frames that nobody had ended looked like rot.
   @Test func aSegmentIsSealedOnlyOnceItsEndIsDurable() { explore(seed: 676_553_795, sequences: 6) }
 
+  /// Of two votes the newer was in the page cache alone when the process died; the next opening wrote
+  /// over the other one first, the power went, and both were gone.
+  @Test func noVoteIsWrittenOver() {
+    let explorer = StorageExplorer(seed: 24)
+    for _ in 0..<6 { explorer.explore(explorer.randomSequence()) }
+    #expect(explorer.report.failures.isEmpty, "\(explorer.report.failures)")
+    #expect(explorer.report.fates[.garbage] ?? 0 > 0)
+  }
+
   /// Explores a seed as it was when there were no bursts.
   private func explore(seed: UInt64, sequences: Int) {
     var exploration = StorageExploration()
