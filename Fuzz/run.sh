@@ -31,8 +31,9 @@ usage() {
 }
 
 [ $# -ge 1 ] || usage
-case $1 in '' | *[!0-9]* | 0) usage ;; esac
-seconds=$1
+case $1 in '' | *[!0-9]*) usage ;; esac
+seconds=$((10#$1))
+[ "$seconds" -gt 0 ] || usage
 shift
 fuzzers=("$@")
 [ $# -gt 0 ] || fuzzers=("${all[@]}")

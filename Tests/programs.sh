@@ -3,6 +3,7 @@
 #
 # RAFTLOG_BIN names the folder with the programs. Ends with a line `N passed, N failed`.
 set -u
+. "$(dirname "$0")/limited.sh"
 
 bin=${RAFTLOG_BIN:?set RAFTLOG_BIN to the folder that holds raftlog and walinspect}
 bin=$(cd "$bin" && pwd) || exit 1
@@ -32,12 +33,6 @@ pass() { passed=$((passed + 1)); }
 # Names the line of this script that was not kept, whatever function found it out.
 fail() { failed=$((failed + 1)); echo "line ${BASH_LINENO[${#BASH_LINENO[@]} - 2]}: $*"; }
 
-# What waits for ever fails; this is far more than a busy machine needs, where a sync takes 20 times
-# as long as on an idle one.
-hang_s=300
-limited() {
-  if command -v timeout >/dev/null; then timeout --foreground -k 10 "$hang_s" "$@"; else "$@"; fi
-}
 # A moment, while polling; not a wait for anything by itself.
 mkfifo .never
 breathe() { read -rt 0.01 <>.never || true; }
@@ -682,6 +677,32 @@ expect 0 '' walinspect repair apart --apply --accept-loss "1-$lost" --accept-los
 expect 0 '' raftlog read --data apart
 sed -n "$((lost + 1)),$((first - 1))p" all >between
 printed_file between
+# Without a manifest, what a file that is gone held is not shown as if it were there.
+cp -r whole sparse
+second=$(ls sparse | grep '\.wal$' | sed -n 2p)
+rm sparse/MANIFEST-0 sparse/MANIFEST-1 "sparse/$second"
+expect 0 'the manifest is gone' walinspect ls sparse --json
+holds -z "$(grep "\"file\":\"$segment\"" out | grep -v '"lastIndex":'"$(walinspect ls whole --json |
+  grep "\"file\":\"$segment\"" | field lastIndex)")"
+expect 0 'damage hides the term of entries' walinspect terms sparse
+# Another segment has the name of one that is gone: that is a loss, for who reads as well.
+cp -r whole another
+cp "another/$active" "another/$segment"
+expect 3 - walinspect verify another
+expect 3 'lost \[R\]' raftlog read --data another
+expect 3 'lost \[R\]' raftlog append --data another
+# Opening does not read what is sealed, and explain does not say that it refuses.
+cp -r whole unread
+poke "unread/$segment" 4400 'XXXXXXXX'
+expect 2 - walinspect verify unread
+expect 0 - walinspect explain unread
+shows 'the log opens all the same'
+shows 'opening does not read this'
+expect 0 - walinspect explain unread --json
+shows '"type":"summary".*"opens":true'
+shows '"row":"F".*"refusesOpening":false'
+echo more >line
+expect 0 '' raftlog append --data unread <line
 # The segment that was being written is gone: so is what it held, whatever that was.
 cp -r whole lastless
 rm "lastless/$active"
@@ -742,6 +763,17 @@ ends_with 'walinspect salvage rotten.wal --to FILE'
 if tail -n 1 out | grep -q repair; then fail "repair takes no file"; else pass; fi
 ln -s loose.wal link.wal
 expect 0 - walinspect verify link.wal
+# A writer leaves room for the footer: a file that ends before that was cut off, wherever it was, and
+# nobody knows how much is gone.
+size=$(($(wc -c <loose.wal)))
+for cut in 4096 6000 8000 8192 8704 12288; do
+  [ $cut -lt "$size" ] || continue
+  head -c $cut loose.wal >cut.wal
+  expect 0 - walinspect verify loose.wal
+  expect 2 - walinspect verify cut.wal
+  ends_with '^verdict: '
+  expect 2 'missing: entries from [0-9]+ on' walinspect salvage cut.wal --to -
+done
 
 echo "== a line of JSON, a line of text"
 cp -r whole json

@@ -11,6 +11,7 @@
 # time(1), not the shell's own. Ends with a line `N passed, N failed`.
 set -u
 export SWIFT_BACKTRACE=enable=no
+. "$(dirname "$0")/limited.sh"
 
 count=${1:-5000000}
 case $count in '' | *[!0-9]*) count=0 ;; esac
@@ -34,8 +35,8 @@ say() { if [ -t 2 ]; then printf '\r\033[K%s' "$*" >&2; fi; }
 
 # measured NAME COMMAND...: the peak goes to NAME.peak, the rest is the command's
 measured() {
-  if [ "$(uname)" = Darwin ]; then "$time" -l -o "$scratch/$1.peak" "${@:2}"
-  else "$time" -f 'peak %M' -o "$scratch/$1.peak" "${@:2}"; fi
+  if [ "$(uname)" = Darwin ]; then limited "$time" -l -o "$scratch/$1.peak" "${@:2}"
+  else limited "$time" -f 'peak %M' -o "$scratch/$1.peak" "${@:2}"; fi
 }
 peak_bytes() { # peak_bytes NAME: 0 if it was not measured
   awk '/^peak [0-9]/ { bytes = $2 * 1024 } /maximum resident set size/ { bytes = $1 }

@@ -55,6 +55,9 @@ struct Storage: ParsableCommand {
     guard threads >= 1, threads <= 64 else {
       throw ValidationError("--threads takes 1 to 64, not \(threads).")
     }
+    guard !exhaustive || !faults else {
+      throw ValidationError("--exhaustive and --faults are two explorations: run one of them.")
+    }
     guard part == nil || exhaustive else {
       throw ValidationError("--part is for --exhaustive.")
     }
@@ -83,6 +86,10 @@ struct Storage: ParsableCommand {
     let report = total.withLock { $0 }
     show(report, took: clock.now - start)
     guard report.failures.isEmpty else { throw ExitCode(1) }
+    guard faults ? report.faults > 0 : report.sequences > 0 else {
+      print("nothing was explored")
+      throw ExitCode(1)
+    }
     guard report.states >= atLeast else {
       print("only \(report.states) distinct states, \(atLeast) were asked for")
       throw ExitCode(1)

@@ -59,7 +59,9 @@ struct Read: ParsableCommand {
     } catch let error as RecoveryError where error.code == .damaged || error.code == .lost {
       // A follower names the directory by itself.
       let place = error.message.hasPrefix("\(directory.path): ") ? "" : "\(data.path): "
-      throw Failure(error.code == .lost ? .lost : .damaged, place + error.message + advice)
+      let status: ExitStatus = error.code == .lost ? .lost : .damaged
+      throw Failure(
+        max(status, Self.status(look.findings)), place + error.message + advice)
     }
     return Self.status(look.findings)
   }

@@ -21,6 +21,7 @@
 # and a C compiler is needed; without them it fails in CI (`CI` is set), elsewhere it says so.
 set -u
 export SWIFT_BACKTRACE=enable=no
+. "$(dirname "$0")/../limited.sh"
 
 here=$(cd "$(dirname "$0")" && pwd -P)
 bin=${RAFTLOG_BIN:?set RAFTLOG_BIN to the folder that holds raftlog and walinspect}
@@ -65,11 +66,6 @@ cd "$scratch" || exit 1
 # MARK: One run
 
 data=$scratch/log
-# What waits for ever fails: far more than a busy machine needs.
-hang_s=300
-limited() {
-  if command -v timeout >/dev/null; then timeout --foreground -k 10 "$hang_s" "$@"; else "$@"; fi
-}
 
 # plan CALL KIND NTH STEP COUNT: the fault of the next run, for env(1)
 plan() {

@@ -5,6 +5,7 @@
 # readable; appending goes on when space is freed. Needs root for the loop mount; where mounting is
 # not possible it fails in CI, and says so elsewhere.
 set -u
+. "$(dirname "$0")/../limited.sh"
 
 bin=${RAFTLOG_BIN:?set RAFTLOG_BIN to the folder that holds raftlog and walinspect}
 scratch=$(mktemp -d) || exit 1
@@ -57,7 +58,7 @@ lines() { awk -v first="$1" -v last="$2" 'BEGIN { srand(7); for (i = 1; i <= las
 
 echo "== ballast leaves little room"
 head -c $((20 << 20)) /dev/zero >"$scratch/disk/ballast"
-lines 1 400000 | "$bin/raftlog" append --data "$data" --acks >"$scratch/acks" 2>"$scratch/errors"
+lines 1 400000 | limited "$bin/raftlog" append --data "$data" --acks >"$scratch/acks" 2>"$scratch/errors"
 expect "append on a full disk" $? 7
 grep -q "free space and append again" "$scratch/errors"
 expect "append says what now" $? 0
@@ -66,26 +67,26 @@ acked=$(awk '/^[0-9]+$/ { last = $0 } END { print last + 0 }' "$scratch/acks")
 expect "$acked entries were acknowledged before" $? 0
 
 echo "== everything that was acknowledged is there"
-"$bin/raftlog" read --data "$data" >"$scratch/read"
+limited "$bin/raftlog" read --data "$data" >"$scratch/read"
 expect "read on a full disk" $? 0
 there=$(awk 'END { print NR }' "$scratch/read")
 [ "$there" -ge "$acked" ]
 expect "$there of $acked acknowledged entries" $? 0
 lines 1 "$there" | cmp -s - "$scratch/read"
 expect "byte for byte" $? 0
-"$bin/walinspect" verify "$data" >/dev/null 2>&1
+limited "$bin/walinspect" verify "$data" >/dev/null 2>&1
 [ $? -le 1 ]
 expect "verify" $? 0
 
 echo "== appending goes on when there is room"
 rm "$scratch/disk/ballast"
-lines $((there + 1)) $((there + 5000)) | "$bin/raftlog" append --data "$data" 2>/dev/null
+lines $((there + 1)) $((there + 5000)) | limited "$bin/raftlog" append --data "$data" 2>/dev/null
 expect "append after space was freed" $? 0
-lines 1 $((there + 5000)) | cmp -s - <("$bin/raftlog" read --data "$data")
+lines 1 $((there + 5000)) | cmp -s - <(limited "$bin/raftlog" read --data "$data")
 expect "all of it reads back" $? 0
 
 echo "== a kill on a full disk"
-lines $((there + 5001)) 900000 | "$bin/raftlog" append --data "$data" >/dev/null 2>&1
+lines $((there + 5001)) 900000 | limited "$bin/raftlog" append --data "$data" >/dev/null 2>&1
 expect "full again" $? 7
 head -c $((64 << 20)) /dev/zero >"$scratch/disk/ballast" 2>/dev/null
 yes filler | "$bin/raftlog" append --data "$data" --acks >"$scratch/acks" 2>/dev/null &
@@ -95,21 +96,21 @@ for ((i = 0; i < 200; i++)); do kill -0 $writer 2>/dev/null || break; breathe; d
 kill -9 $writer 2>/dev/null
 wait $writer 2>/dev/null
 writer=
-"$bin/walinspect" verify "$data" >/dev/null 2>&1
+limited "$bin/walinspect" verify "$data" >/dev/null 2>&1
 [ $? -le 1 ]
 expect "verify after the kill" $? 0
-"$bin/raftlog" read --data "$data" >"$scratch/all"
+limited "$bin/raftlog" read --data "$data" >"$scratch/all"
 expect "read after the kill" $? 0
 [ "$(wc -l <"$scratch/all")" -ge "$(tail -n 1 "$scratch/acks" | grep . || echo 0)" ]
 expect "what was acknowledged is there after the kill" $? 0
 lines 1 $((there + 5000)) | cmp -s - <(head -n $((there + 5000)) "$scratch/all")
 expect "what was there before is the same" $? 0
-"$bin/raftlog" compact --data "$data" --through "$there" 2>"$scratch/errors"
+limited "$bin/raftlog" compact --data "$data" --through "$there" 2>"$scratch/errors"
 status=$? # a substitution in the next line would have its own
 expect "compaction on a full disk: $(tail -n 1 "$scratch/errors")" $status 0
-tail -n +$((there + 1)) "$scratch/all" | cmp -s - <("$bin/raftlog" read --data "$data")
+tail -n +$((there + 1)) "$scratch/all" | cmp -s - <(limited "$bin/raftlog" read --data "$data")
 expect "what was not compacted is the same" $? 0
-echo more | "$bin/raftlog" append --data "$data" 2>"$scratch/errors"
+echo more | limited "$bin/raftlog" append --data "$data" 2>"$scratch/errors"
 status=$?
 expect "append after compaction: $(tail -n 1 "$scratch/errors")" $status 0
 

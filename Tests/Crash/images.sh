@@ -14,6 +14,7 @@
 # `N passed, N failed`; if anything failed, the images are kept.
 set -u
 export SWIFT_BACKTRACE=enable=no
+. "$(dirname "$0")/../limited.sh"
 
 count=${1:-200}
 case $count in '' | *[!0-9]*) count=0 ;; esac
@@ -43,7 +44,7 @@ complain() {
 run() { # run STATUS PROGRAM ARGUMENT...: expects that status; what was printed is in $scratch/out
   local expected=$1 program=$2 status
   shift 2
-  "$bin/$program" "$@" <"$scratch/line" >"$scratch/out" 2>"$scratch/err"
+  limited "$bin/$program" "$@" <"$scratch/line" >"$scratch/out" 2>"$scratch/err"
   status=$?
   [ $status -eq "$expected" ] \
     || complain "$program $1: status $status, not $expected: $(tail -n 1 "$scratch/err")"

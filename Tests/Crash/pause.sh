@@ -13,6 +13,7 @@
 # RAFTLOG_BIN names the folder with the programs. Ends with a line `N passed, N failed`.
 set -u
 export SWIFT_BACKTRACE=enable=no
+. "$(dirname "$0")/../limited.sh"
 
 rounds=${1:-20}
 case $rounds in '' | *[!0-9]*) rounds=0 ;; esac
@@ -36,16 +37,11 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 passed=0
 failed=0
-# What waits for ever fails: far more than a busy machine needs.
-hang_s=300
 
 complain() { echo "round $round: $*"; ok=0; }
 score() {
   if [ "$ok" -eq 1 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
   if [ -t 2 ]; then printf '\r%d of %d rounds, %d failed' "$round" "$rounds" "$failed" >&2; fi
-}
-limited() {
-  if command -v timeout >/dev/null; then timeout --foreground -k 10 "$hang_s" "$@"; else "$@"; fi
 }
 # A moment, while polling; not a wait for anything by itself.
 breathe() { read -rt 0.01 <>"$scratch/never" || true; }

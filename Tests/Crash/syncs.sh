@@ -20,6 +20,7 @@
 # fails without, elsewhere it says so.
 set -uo pipefail
 export SWIFT_BACKTRACE=enable=no
+. "$(dirname "$0")/../limited.sh"
 
 bin=${RAFTLOG_BIN:?set RAFTLOG_BIN to the folder that holds raftlog}
 scratch=$(mktemp -d) || exit 1
@@ -256,8 +257,6 @@ data=$scratch/d
 # Whatever makes, removes, names, writes or syncs a file. A ? for what not every machine has.
 calls="pwrite64,?pwritev,?pwritev2,ftruncate,fallocate,write,fdatasync,fsync"
 calls+=",?rename,?renameat,renameat2,?open,openat,?creat,?mkdir,mkdirat,?unlink,unlinkat"
-# What waits for ever fails: far more than a busy machine needs.
-hang_s=300
 
 traced() { # traced COMMAND...: replaces this shell
   exec strace -f -y -qq -x -s 112 -e "trace=$calls" -e signal=none -o "$scratch/trace" "$@"

@@ -149,7 +149,8 @@ import Testing
     let place = TemporaryDirectory()
     var options = LogOptions()
     options.engine.entryBytesMax = 0
-    #expect(code { try SegmentedLog.open("\(place.path)/new", options: options) } == .badConfiguration)
+    #expect(
+      code { try SegmentedLog.open("\(place.path)/new", options: options) } == .badConfiguration)
     #expect(try POSIXDirectory(path: place.path).list().isEmpty)
   }
 

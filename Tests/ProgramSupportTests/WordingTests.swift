@@ -56,4 +56,15 @@ import Testing
     #expect(Wording.wrapped("unbreakable", width: 3) == ["unbreakable"])
     #expect(Wording.wrapped("one, two and three", width: 9) == ["one, two", "and three"])
   }
+
+  /// What a terminal makes of it, and not how many characters there are.
+  @Test func columnsAreATerminals() {
+    #expect("plain".columns == 5 && "".columns == 0)
+    #expect("長い名前".columns == 8 && "한글".columns == 4)
+    #expect("naïve".columns == 5 && "nai\u{308}ve".columns == 5)
+    #expect("📁".columns == 2)
+    #expect("長い".padded(6) == "長い  " && "長い".leading(6) == "  長い")
+    #expect("長い名前".padded(3) == "長い名前")
+    #expect(Wording.wrapped("長い 名前", width: 8) == ["長い", "名前"])
+  }
 }

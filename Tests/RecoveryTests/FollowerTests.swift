@@ -69,6 +69,19 @@ private func small() -> LogOptions {
     #expect(try follower.take() == Taken(indices: [11], payloads: [.filler(9)]))
   }
 
+  /// The log ends before the first entry that was passed on: that is where it ends, and it is told once.
+  @Test func aTruncationBelowTheFirstThatWasPassedOnIsToldOnce() throws {
+    var log = try LogFixture()
+    for payload in old { try log.segment.batch([payload]) }
+    var follower = LogFollower(log.disk, from: 7)
+    #expect(try follower.take().indices == [7, 8])
+    try log.segment.bare(.truncation, truncateAfter: 4)
+    #expect(try follower.take() == Taken(truncations: [4]))
+    #expect(try follower.take() == Taken())
+    try log.segment.batch([.filler(9)])
+    #expect(try follower.take() == Taken(indices: [5], payloads: [.filler(9)]))
+  }
+
   @Test(arguments: [true, false])
   func aTruncationInASegmentThatEndedSinceIsTold(isSealed: Bool) throws {
     var (log, follower) = try followed(2)

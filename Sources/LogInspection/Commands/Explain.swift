@@ -15,14 +15,16 @@ struct Explain: InspectCommand {
     let inspection = try Inspection(subject.path, depth: .everything, label: "reading")
     if subject.json {
       for finding in inspection.findings {
-        try output.line(FindingReport(finding).json(format: Self.format))
+        try output.line(FindingReport(finding, in: inspection).json(format: Self.format))
       }
       for note in inspection.notes { try output.line(note.json(format: Self.format)) }
       try output.line(summary(inspection))
       return .clean
     }
     for finding in inspection.findings {
-      for line in FindingReport(finding).lines(on: .output) { try output.line(line) }
+      for line in FindingReport(finding, in: inspection).lines(on: .output) {
+        try output.line(line)
+      }
       try output.line()
     }
     let notes = inspection.notes
@@ -58,7 +60,7 @@ struct Explain: InspectCommand {
     }
     // What another program or group wrote is not for this one to repair.
     let isOurs = refusals.contains { $0.verdict.severity < .refused }
-    return "; the log does not open"
+    return (inspection.isRefused ? "; the log does not open" : "; the log opens all the same")
       + (isOurs ? ": `walinspect repair \(inspection.path)` shows what can be done" : "")
   }
 
@@ -70,7 +72,7 @@ struct Explain: InspectCommand {
     json.field("path", subject.path)
     json.field("findings", inspection.findings.count)
     json.field("isLive", inspection.isLive)
-    json.field("opens", !inspection.findings.contains(where: \.verdict.refusesOpening))
+    json.field("opens", !inspection.isRefused)
     return json
   }
 }

@@ -6,8 +6,19 @@ import StorageIO
 
 struct FindingReport {
   private let finding: Finding
+  private let refusesOpening: Bool
 
-  init(_ finding: Finding) { self.finding = finding }
+  init(_ finding: Finding, in inspection: Inspection) {
+    self.finding = finding
+    refusesOpening = inspection.refusesOpening(finding)
+  }
+
+  /// What opening does about it.
+  private var action: String {
+    guard finding.verdict.refusesOpening, !refusesOpening else { return finding.verdict.action }
+    return "opening does not read this, and goes on: whoever reads the entries stops here; "
+      + "`walinspect repair` shows what can be done"
+  }
 
   func json(format: String) -> JSONWriter {
     var json = JSONWriter(format: format)
@@ -15,14 +26,14 @@ struct FindingReport {
     json.field("row", finding.verdict.rawValue)
     json.field("title", finding.verdict.title)
     json.field("severity", ExitStatus(finding.severity).word)
-    json.field("refusesOpening", finding.verdict.refusesOpening)
+    json.field("refusesOpening", refusesOpening)
     json.field("file", finding.file)
     // Where there is no place in particular it is the whole file.
     json.field("offset", finding.offset ?? 0)
     json.field("firstIndex", finding.firstIndex)
     json.field("lastIndex", finding.lastIndex)
     json.field("detail", finding.detail)
-    json.field("action", finding.verdict.action)
+    json.field("action", action)
     if let failure = finding.failure {
       json.objects("unreadable", failure.unreadable) { json, range in
         json.field("offset", range.lowerBound)
@@ -66,7 +77,7 @@ struct FindingReport {
       }
     }
     add("severity", ExitStatus(finding.severity).word)
-    add("opening", verdict.action)
+    add("opening", action)
     return lines
   }
 

@@ -105,11 +105,11 @@ private struct FileTable {
     self.segments = segments
     self.files = files
     let rows = segments.map(Self.row)
-    let names = files.map { Wording.escaped($0.name).count }.filter { $0 <= Self.nameWidthMax }
+    let names = files.map { Wording.escaped($0.name).columns }.filter { $0 <= Self.nameWidthMax }
     let sizes = files.map { Wording.bytes($0.bytes).count }
     let widths = (0..<Self.heading.count).map { column in
       let others = column == 0 ? names : column == 1 ? sizes : []
-      let cells = ([Self.heading] + rows).map { $0[column].count }
+      let cells = ([Self.heading] + rows).map { $0[column].columns }
       return (cells + others).max() ?? 0
     }
     self.rows = rows
@@ -200,13 +200,13 @@ private struct FileTable {
     let note = file.note.isEmpty ? "" : ", " + Wording.escaped(file.note)
     let words = file.kind.rawValue + note
     let front = name.padded(widths[0]) + "  " + bytes.leading(widths[1]) + "  "
-    let room = terminal.width - front.count
+    let room = terminal.width - front.columns
     guard columns > 0, room >= Self.noteWidthMin else {
       try printBelow(name, "\(bytes), \(words)", Self.tone(file.kind), to: &output)
       return
     }
     for (i, line) in Wording.wrapped(words, width: room).enumerated() {
-      let margin = i == 0 ? front : String(repeating: " ", count: front.count)
+      let margin = i == 0 ? front : String(repeating: " ", count: front.columns)
       try output.line(margin + terminal.paint(line, Self.tone(file.kind)))
     }
   }

@@ -212,14 +212,19 @@ struct Repair: InspectCommand {
       try output.line("repaired; the log is \(status.word) now")
     }
     if isVoteLost { try tellVote(diagnosis, to: &output) }
-    // What opening mends by itself needs no second repair.
-    return diagnosis.severity <= .mended ? .clean : status
+    // What opening mends by itself needs no second repair, and a lost vote is not brought back by one.
+    let left = diagnosis.findings.filter { $0.verdict != .voteLost }.map(\.severity).max()
+    return left ?? .clean <= .mended ? .clean : status
   }
 
   /// Opening goes on without the vote, and so does the repaired log.
   private func tellVote(_ diagnosis: Diagnosis, to output: inout Output) throws {
     let isStillLost = diagnosis.findings.contains { $0.verdict == .voteLost }
-    guard !subject.json, !isStillLost else { return }
+    guard !subject.json else { return }
+    guard !isStillLost else {
+      try output.line("the lost vote is left to the next opening, which goes on without it")
+      return
+    }
     let votes = diagnosis.evidence.votes.compactMap(\.file)
     guard let vote = votes.max(by: { $0.generation < $1.generation }) else { return }
     try output.line(

@@ -42,8 +42,15 @@ struct Salvage: InspectCommand {
     let inspection = try whole.readable()
     let target = try Self.target(to)
     var salvaged = Output(target, name: to == "-" ? "standard output" : to)
-    var sum = try salvage(inspection, to: &salvaged)
-    try salvaged.flush()
+    var sum: Sum
+    do {
+      sum = try salvage(inspection, to: &salvaged)
+      try salvaged.flush()
+    } catch let error as OutputError where to != "-" {
+      throw Failure(
+        .inputOutput,
+        "\(error); remove \(to), free space or name a file elsewhere, and run this again")
+    }
     if to != "-" { try Self.finish(target, name: to) }
     for file in whole.evidence.unknown where file.content == .continues {
       Output.complain(

@@ -28,7 +28,7 @@ struct Verify: InspectCommand {
     let status = ExitStatus(inspection.severity)
     for finding in inspection.findings {
       if subject.json {
-        try output.line(FindingReport(finding).json(format: Self.format))
+        try output.line(FindingReport(finding, in: inspection).json(format: Self.format))
       } else {
         try output.line(Wording.escaped("\(finding)"))
       }

@@ -29,6 +29,10 @@ struct Inspection {
   let isLive: Bool
   /// True for one segment file apart from its log.
   let isDetached: Bool
+  /// True where the segments' headers stand in for a manifest that is gone.
+  let isStandIn: Bool
+  /// What an opening comes across: it does not read every byte.
+  private let metByOpening: [Finding]
   /// The name on the disk of files that a made-up manifest knows by another.
   private let realNames: [String: String]
   /// Where the manifest is gone: the segments in the order of their headers. One at most.
@@ -65,12 +69,13 @@ struct Inspection {
   }
 
   init(
-    _ path: String, _ directory: any StorageDirectory, isDetached: Bool,
+    _ path: String, _ directory: any StorageDirectory, isDetached: Bool, isStandIn: Bool = false,
     realNames: [String: String] = [:], depth: DirectoryEvidence.Depth, label: String
   ) throws {
     self.path = path
     self.directory = directory
     self.isDetached = isDetached
+    self.isStandIn = isStandIn
     self.realNames = realNames
     let line = ProgressLine(label)
     let look = try DirectoryLook(
@@ -84,6 +89,10 @@ struct Inspection {
       if isDetached { finding.detail += Self.withoutManifest }
       return finding
     }
+    let isDeep = if case .opening = depth { false } else { true }
+    let refuses = look.findings.contains(where: \.verdict.refusesOpening)
+    metByOpening =
+      isDeep && refuses && !isDetached ? try DirectoryLook(directory).findings : look.findings
     rebuilt = try Self.rebuild(look, path, directory, depth: depth, label: label)
     findings = found + rebuilt.flatMap(\.findingsOfSegments)
   }
@@ -155,7 +164,7 @@ extension Inspection {
     let names = segments.map { ($0.header.fileName, $0.fileName) }
     return [
       try Inspection(
-        path, standIn, isDetached: false,
+        path, standIn, isDetached: false, isStandIn: true,
         realNames: Dictionary(names, uniquingKeysWith: { $1 }), depth: depth, label: label)
     ]
   }
@@ -184,6 +193,17 @@ extension Inspection {
   }
 
   var evidence: DirectoryEvidence { diagnosis.evidence }
+
+  /// True where an opening of the log refuses: not for what only a look at every byte shows.
+  var isRefused: Bool { metByOpening.contains(where: \.verdict.refusesOpening) }
+
+  /// True for a finding that keeps the log from being opened.
+  func refusesOpening(_ finding: Finding) -> Bool {
+    guard finding.verdict.refusesOpening else { return false }
+    return metByOpening.contains {
+      $0.verdict == finding.verdict && $0.file == finding.file && $0.offset == finding.offset
+    }
+  }
 
   /// What the manifest says; nil when it is gone.
   var manifest: ManifestState? { evidence.manifest?.state }

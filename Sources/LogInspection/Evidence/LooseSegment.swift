@@ -20,12 +20,15 @@ struct LooseSegment {
   private(set) var seal: SegmentSeal?
   /// The frames, if they had to be looked at.
   private var scan: SegmentScan?
+  /// Bytes that the file was made with, at the least: more than it has if it was cut off.
+  private var capacity: Int
 
   /// Reads the header and the footer and, without a good footer, the frames.
   init(_ fileName: String, in directory: any StorageDirectory) throws {
     let path = "\(directory.path)/\(fileName)"
     let file = try Self.open(fileName, in: directory)
     fileBytes = try file.size()
+    capacity = fileBytes
     self.fileName = fileName
     header = try Self.header(of: file, bytes: fileBytes, path: path)
     try readEnd(file)
@@ -91,6 +94,8 @@ struct LooseSegment {
       // The footer is damaged, and everything in front of it is not.
       end = scan.end(at: scan.end.ordinal)
       seal = SegmentSeal(size: fileBytes, digest: scan.digest)
+    } else if try scan.isCutOff(file) {
+      capacity = fileBytes + 1
     }
   }
 
@@ -144,10 +149,11 @@ extension LooseSegment {
 
   /// The manifest's record of this segment in a log that goes on elsewhere at `next`.
   private func record(leavingAt next: LogIndex?) -> SegmentRecord {
-    var record = SegmentRecord(header: header, capacity: fileBytes)
+    var record = SegmentRecord(header: header, capacity: capacity)
     record.seal = seal
     record.end = end
     guard let next else { return record }
+    // What it does not hold up to there is missing.
     var end = wholeEnd
     end.index = next - 1
     end.termRuns.removeAll { $0.firstIndex >= next }

@@ -50,7 +50,11 @@ struct SegmentSummary {
     // Damage that is not cut belongs to the log, as far as it is known.
     let damaged = isRefused ? findings.filter { $0.verdict.severity >= .damaged } : []
     let held = [found?.last?.lastIndex ?? record.previousIndex] + damaged.compactMap(\.lastIndex)
-    lastIndex = record.end?.index ?? held.max()!
+    // Where headers stand in for the manifest it is not known how far the file went: what it holds
+    // counts, and no more.
+    let own = inspection.isStandIn ? segment.footer?.lastIndex ?? found?.last?.lastIndex : nil
+    let end = record.end?.index ?? held.max()!
+    lastIndex = min(end, own ?? end)
     termRuns =
       record.end?.termRuns ?? segment.scan?.termRuns ?? segment.footer?.termRuns ?? []
     state = Self.state(segment, findings)

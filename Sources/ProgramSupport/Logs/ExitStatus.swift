@@ -2,7 +2,7 @@
 
 package import ArgumentParser
 
-package struct ExitStatus: RawRepresentable, Hashable, Sendable {
+package struct ExitStatus: RawRepresentable, Hashable, Comparable, Sendable {
   package var rawValue: Int32
 
   package static let clean = ExitStatus(rawValue: 0)
@@ -24,6 +24,9 @@ package struct ExitStatus: RawRepresentable, Hashable, Sendable {
   package static let noLog = ExitStatus(rawValue: 66)
 
   package init(rawValue: Int32) { self.rawValue = rawValue }
+
+  /// The higher one is the graver one.
+  package static func < (a: ExitStatus, b: ExitStatus) -> Bool { a.rawValue < b.rawValue }
 }
 
 extension ExitCode {

@@ -74,5 +74,8 @@ package struct InputError: Error, CustomStringConvertible {
 
   fileprivate init(_ number: Int32) { reason = "\(Errno(rawValue: number))" }
 
-  package var description: String { "cannot read standard input: \(reason)" }
+  package var description: String {
+    "cannot read standard input: \(reason); what was read before is kept: see to the input, and give "
+      + "what is left of it again"
+  }
 }

@@ -70,7 +70,7 @@ package enum Wording {
   package static func wrapped(_ text: String, width: Int) -> [String] {
     var lines: [String] = []
     func add(_ piece: String) {
-      if let last = lines.last, last.count + 1 + piece.count <= width {
+      if let last = lines.last, last.columns + 1 + piece.columns <= width {
         lines[lines.count - 1] += " " + piece
       } else {
         lines.append(piece)
@@ -79,7 +79,7 @@ package enum Wording {
     let parts = text.split(separator: ", ", omittingEmptySubsequences: false)
     for (i, part) in parts.enumerated() {
       let piece = part + (i + 1 < parts.count ? "," : "")
-      if piece.count <= width {
+      if piece.columns <= width {
         add(String(piece))
       } else {
         for word in piece.split(separator: " ", omittingEmptySubsequences: false) {
@@ -148,15 +148,41 @@ package enum Wording {
   }
 }
 
+extension StringProtocol {
+  /// Columns that it takes on a terminal: marks that stand on another character take none, and wide
+  /// characters (Unicode Standard Annex 11, and pictures) two.
+  package var columns: Int {
+    // Nearly everything is plain.
+    if utf8.allSatisfy({ $0 < 0x80 }) { return utf8.count }
+    return unicodeScalars.reduce(0) { $0 + $1.columns }
+  }
+}
+
+extension Unicode.Scalar {
+  fileprivate var columns: Int {
+    switch properties.generalCategory {
+    case .nonspacingMark, .enclosingMark, .format: return 0
+    default: break
+    }
+    switch value {
+    case 0x1100...0x115F, 0x2E80...0x303E, 0x3041...0xA4CF, 0xA960...0xA97F, 0xAC00...0xD7A3,
+      0xF900...0xFAFF, 0xFE30...0xFE6F, 0xFF00...0xFF60, 0xFFE0...0xFFE6, 0x1F300...0x1F64F,
+      0x1F680...0x1F6FF, 0x1F900...0x1FAFF, 0x20000...0x3FFFD:
+      return 2
+    default: return 1
+    }
+  }
+}
+
 extension String {
   /// Filled with spaces on the right.
   package func padded(_ width: Int) -> String {
-    self + String(repeating: " ", count: max(0, width - count))
+    self + String(repeating: " ", count: max(0, width - columns))
   }
 
   /// Filled with spaces on the left.
   package func leading(_ width: Int) -> String {
-    String(repeating: " ", count: max(0, width - count)) + self
+    String(repeating: " ", count: max(0, width - columns)) + self
   }
 
   package var withoutTrailingSpaces: String {

@@ -216,10 +216,10 @@ struct SegmentScanner {
   private mutating func accept(_ frame: Frame, _ batch: Batch?, _ bytes: Bytes) {
     scan.manifestEdit = max(scan.manifestEdit, frame.manifestEdit)
     scan.durableOrdinalAnywhere = max(scan.durableOrdinalAnywhere, frame.durableOrdinal)
-    let padding = Layout.frame + frame.bodyBytes..<frame.extent
-    if bytes.count < frame.extent
-      || !bytes[padding].span.isFilled(with: Layout.padding)
-    {
+    // What lies behind the end of the file is told as that.
+    let end = min(frame.extent, bytes.count)
+    let padding = min(Layout.frame + frame.bodyBytes, end)..<end
+    if !bytes[padding].span.isFilled(with: Layout.padding) {
       scan.paddingDamage.append(offset)
     }
     if frame.truncateAfter != nil { scan.holdsTruncation = true }

@@ -63,7 +63,8 @@ public struct LogFollower {
 
   /// Goes back to where the log and what was passed on part, if they do.
   private mutating func settle(with view: LogView, _ onTruncation: (LogIndex) -> Void) throws {
-    let held = try passed.settle(with: view, in: directory) ?? min(next - 1, view.lastIndex)
+    let stands = try passed.settle(with: view, in: directory) ?? next - 1
+    let held = min(stands, view.lastIndex)
     guard held + 1 < next else { return }
     onTruncation(held)
     next = held + 1

@@ -21,7 +21,7 @@ public struct LogView: Sendable {
     var endsInDamage = false
     /// Entries that may have been taken back by a frame that cannot be read.
     var uncertain: ClosedRange<LogIndex>?
-    /// True when there is no file.
+    /// True when there is no file, or another one has its name.
     var isMissing = false
     /// What was not delivered of the file.
     var failure: ReadFailure?
@@ -86,7 +86,7 @@ public struct LogView: Sendable {
           record: record, header: record.header(group: state.group), last: last, batches: batches,
           endsInDamage: endsInDamage,
           uncertain: Self.uncertain(diagnosis.refusals, in: record.fileName),
-          isMissing: segment.fileBytes == nil,
+          isMissing: segment.fileBytes == nil || segment.header == .otherSegment,
           failure: ReadFailure.joining(segment.failure, scan?.failure)))
     }
     self.parts = parts

@@ -239,7 +239,7 @@ struct RepairPlanner {
         file, header: link.header, limit: limit, capacity: capacity)
       link.scan = scan
       if link.footer == nil, !link.isVouched {
-        link.isShortened = try size - scan.usedBytes(of: file) < scan.roomLeft
+        link.isShortened = try scan.isCutOff(file)
       }
     } catch {
       throw RecoveryError(error)
@@ -288,26 +288,6 @@ struct RepairPlanner {
 }
 
 extension SegmentScan {
-  /// Where the last frame that shows anything of itself ends, or ended before the file was cut off.
-  fileprivate func usedBytes(of file: any StorageFile) throws(StorageError) -> Int {
-    let known = max(end.offset, marksBehindBreak.last?.end ?? 0)
-    guard let last = breaks.last, last.shape != .zeros, last.resumesAt == nil else { return known }
-    let page = try file.readTolerantly(Layout.frame, at: last.offset).bytes
-    let frame = try? Frame(decoding: page.span, seed: header.seed)
-    return max(known, last.offset + (frame?.extent ?? Layout.page))
-  }
-
-  /// Bytes that whoever wrote this segment left behind its last frame, at the least. A writer keeps
-  /// room for the footer; a copy that nothing was appended to has room for a page.
-  fileprivate var roomLeft: Int {
-    let isWritten = header.purpose == .roll || holdsAppended
-    // Behind damage the writer may have known of fewer batches than are found here.
-    guard isWritten, breaks.allSatisfy({ $0.shape == .zeros }) else {
-      return SegmentFooter.size(termRuns: 0, batches: 0)
-    }
-    return SegmentFooter.size(termRuns: termRuns.count, batches: batches.count)
-  }
-
   /// The entries that are lost with what lies at a break, in a segment that was durable up to the
   /// frame `mark`: without an end where frames may follow that the device does not deliver.
   func loss(at found: SegmentBreak, durableThrough mark: UInt32) -> Loss {
