@@ -33,10 +33,13 @@ expect() { # expect WHAT CONDITION...
 }
 say() { if [ -t 2 ]; then printf '\r\033[K%s' "$*" >&2; fi; }
 
+# It has to end the program itself, and not what measures it.
+ending=()
+if command -v timeout >/dev/null; then ending=(timeout --foreground -k 10 "$hang_s"); fi
 # measured NAME COMMAND...: the peak goes to NAME.peak, the rest is the command's
 measured() {
-  if [ "$(uname)" = Darwin ]; then limited "$time" -l -o "$scratch/$1.peak" "${@:2}"
-  else limited "$time" -f 'peak %M' -o "$scratch/$1.peak" "${@:2}"; fi
+  if [ "$(uname)" = Darwin ]; then "$time" -l -o "$scratch/$1.peak" "${@:2}"
+  else "$time" -f 'peak %M' -o "$scratch/$1.peak" "${ending[@]}" "${@:2}"; fi
 }
 peak_bytes() { # peak_bytes NAME: 0 if it was not measured
   awk '/^peak [0-9]/ { bytes = $2 * 1024 } /maximum resident set size/ { bytes = $1 }

@@ -170,6 +170,13 @@ public struct ManifestState: Hashable, Sendable {
   }
 
   public var previousIndex: LogIndex { firstIndex - 1 }
+  /// A UID that no segment has, whatever the generator gives: it may have been seeded as before.
+  package func freshUID(using generator: inout some RandomNumberGenerator) -> UID {
+    while true {
+      let uid = UID(using: &generator)
+      if !segments.contains(where: { $0.uid == uid }) { return uid }
+    }
+  }
   public var active: SegmentRecord? { segments.last }
 
   /// Applies one change, or says why it cannot be part of this manifest.

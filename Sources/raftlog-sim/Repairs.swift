@@ -35,6 +35,7 @@ struct Repairs: ParsableCommand {
     for failure in total.failures { print("FOUND \(failure)") }
     print("repairs             \(total.repairs)")
     print("  with a loss       \(total.repairsWithLoss)")
+    print("torn tails          \(total.tornTails)")
     print("crash points        \(total.crashPoints)")
     print("states              \(total.states)")
     print("  repaired anew     \(total.statesRepeated)")

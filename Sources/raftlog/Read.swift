@@ -44,7 +44,7 @@ struct Read: ParsableCommand {
       let advice = finding.verdict.severity >= .damaged ? advice : ""
       StandardError.line("raftlog: \(data.path): \(finding)\(advice)")
     }
-    guard let view = LogView(diagnosis, in: directory) else {
+    guard let view = LogView(look, in: directory) else {
       if let hidden = look.findings.first(where: { $0.verdict == .inputOutput }) {
         throw Failure(.inputOutput, "\(data.path): \(hidden); \(hidden.verdict.action)")
       }
@@ -69,9 +69,13 @@ struct Read: ParsableCommand {
   /// What to do about damage.
   private var advice: String { "; `walinspect explain \(data.path)` says more" }
 
-  /// How bad it is for who reads entries: a lost vote concerns none of them.
+  /// How bad it is for who reads entries: neither a lost vote nor the lock concerns any of them.
   private static func status(_ findings: [Finding]) -> ExitStatus {
-    switch findings.filter({ $0.verdict != .voteLost }).map(\.severity).max() {
+    let concerning = findings.filter {
+      $0.verdict != .voteLost && $0.file != DirectoryEvidence.Names.lock
+    }
+    let gravest: Verdict.Severity? = concerning.map(\.severity).max()
+    return switch gravest {
     case .damaged: .damaged
     case .lost: .lost
     case .inputOutput: .inputOutput
@@ -133,7 +137,7 @@ struct Read: ParsableCommand {
     of next: LogIndex, behind error: RecoveryError, _ directory: POSIXDirectory
   ) throws -> RecoveryError? {
     guard error.storageError?.isNotFound == true,
-      let first = LogView(try look(directory).diagnosis, in: directory)?.firstIndex, first > next
+      let first = LogView(try look(directory), in: directory)?.firstIndex, first > next
     else { return nil }
     return RecoveryError(
       .compacted,

@@ -276,6 +276,20 @@ import Testing
     }
   }
 
+  /// Its frame rotted, and of what follows something does not come: that may be its body, and nothing
+  /// that may be read tomorrow is cut today.
+  @Test(arguments: [1, 3, 9])
+  func anUnreadableBatchOfWhichAPartDoesNotComeIsNotCut(sector: Int) throws {
+    var log = try LogFixture()
+    try log.segment.entry()
+    let last = try log.segment.entry(8000, durable: 1)
+    try log.segment.flip(at: last.offset + 17)
+    #expect(try log.diagnose().findings.map(\.verdict) == [.ambiguousTail])
+    let faults = [bad(log.segment.name, at: last.offset + sector * Layout.sector)]
+    #expect(try diagnose(log, faults).refusals.map(\.verdict) == [.inputOutput])
+    try expectRefusal(log, faults)
+  }
+
   // MARK: Files that do not open
 
   @Test(arguments: [

@@ -9,12 +9,14 @@ import StorageIO
 import TestSupport
 import Testing
 
-/// A log, closed, and every entry that it holds.
+/// A log, closed or stopped in the middle of a write, and every entry that it holds.
 private struct DrawnLog {
   var log: LogFixture
   /// In order, the active one last.
   var segments: [SegmentFixture] = []
-  let entries: [Entry]
+  private(set) var entries: [Entry] = []
+  /// True when the last write, which was to replace a suffix, did not get finished.
+  private(set) var isTorn = false
 
   init(using generator: inout SeededGenerator) throws {
     log = try LogFixture()
@@ -28,10 +30,27 @@ private struct DrawnLog {
         segments.append(log.segment)
       }
     }
-    try log.close()
+    if generator.below(3) > 0 {
+      try log.close()
+    } else {
+      try tear(&generator)
+    }
     let read = try log.readable()
     #expect(read.damage == 0)
     entries = read.entries
+  }
+
+  /// Everything before is vouched for, and stands.
+  private mutating func tear(_ generator: inout SeededGenerator) throws {
+    let (first, last) = (log.segment.header.firstIndex, log.segment.lastIndex)
+    guard last >= first else { return try log.close() }
+    try log.segment.marker()
+    let torn = try log.segment.batch(
+      [.filler(3000)], durable: log.segment.ordinal,
+      truncateAfter: first - 1 + LogIndex(generator.below(Int(last - first) + 1)))
+    try log.segment.zero(torn.bodyEnd - 1200..<torn.end)
+    segments[segments.count - 1] = log.segment
+    isTorn = true
   }
 
   private static func batch(
@@ -49,7 +68,7 @@ private struct DrawnLog {
   }
 }
 
-/// What is done to a log. Nothing here leaves what a crash leaves: the log was closed.
+/// What is done to a log. Nothing here leaves what a crash leaves: all but a torn write is vouched for.
 private enum Injury: CaseIterable {
   case frame, frameAndBody, body, zeros, header, footer, missing
 
@@ -141,6 +160,7 @@ private enum Injury: CaseIterable {
   @Test(arguments: RepairPlan.Keep.allCases)
   func everyEntryIsThereOrNamed(_ keep: RepairPlan.Keep) throws {
     var repaired = 0
+    var torn = 0
     var open = 0
     for seed in UInt64(0)..<250 {
       let (drawn, what) = try damaged(seed)
@@ -165,10 +185,13 @@ private enum Injury: CaseIterable {
       }
       // And nothing is in the log that was not.
       #expect(Set(kept).isSubset(of: drawn.entries), "\(place)")
+      torn += drawn.isTorn ? 1 : 0
       repaired += plan.losses.isEmpty ? 0 : 1
       open += plan.losses.contains(where: \.isOpenEnded) ? 1 : 0
     }
-    #expect(repaired >= 80 && open >= 10, "\(repaired) with a loss, \(open) without an end")
+    #expect(
+      repaired >= 80 && open >= 10 && torn >= 40,
+      "\(repaired) with a loss, \(open) without an end, \(torn) torn")
   }
 
   /// The ranges that a plan asks for are enough, and nothing less is.

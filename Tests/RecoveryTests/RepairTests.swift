@@ -464,6 +464,11 @@ struct RepairTests {
     } else {
       #expect(try log.diagnose().refusals.isEmpty)
       #expect(try log.diagnose().findings.map(\.verdict) == [.tornBody])
+      let faults = log.disk.faults
+      let image = log.disk
+      let plan = try repair(image)
+      #expect(plan.isAccepted && plan.losses.isEmpty)
+      log.disk.faults = faults
     }
     try LogFixture.open(log.disk)
     #expect(try log.indices == [1])

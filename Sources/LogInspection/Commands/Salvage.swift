@@ -61,9 +61,10 @@ struct Salvage: InspectCommand {
     let known = KnownLosses(whole)
     sum.report(Loss.left(of: known.losses, without: sum.written.map { Loss($0) } + sum.missing))
     for note in known.notes { Output.complain("note: \(note)") }
+    sum.doubtful = whole.findings.filter { $0.verdict == .ambiguousTail }.compactMap(\.uncertain)
     let written = Wording.count(sum.entries, "entry", "entries")
     Output.complain("\(written) written, \(sum.verdict(isCertain: known.notes.isEmpty))")
-    return sum.missing.isEmpty ? .clean : .damaged
+    return sum.missing.isEmpty && sum.doubtful.isEmpty ? .clean : .damaged
   }
 
   /// What was written, and what was said to be missing.
@@ -72,6 +73,8 @@ struct Salvage: InspectCommand {
     /// In order, as few as possible.
     private(set) var written: [ClosedRange<LogIndex>] = []
     private(set) var missing: [Loss] = []
+    /// Entries that were written, and that others may have taken the place of.
+    var doubtful: [ClosedRange<LogIndex>] = []
 
     mutating func add(_ range: ClosedRange<LogIndex>) {
       entries += range.upperBound - range.lowerBound + 1
@@ -92,6 +95,9 @@ struct Salvage: InspectCommand {
     /// - Parameter isCertain: false where nobody knows how far the log went.
     func verdict(isCertain: Bool) -> String {
       if !missing.isEmpty { return Wording.count(missing.count, "gap", "gaps") }
+      if let doubt = doubtful.first {
+        return "no gap, but others may have taken the place of \(Words.entries(doubt))"
+      }
       return isCertain
         ? "nothing is missing" : "no gap in what is there; nobody knows what else there was"
     }

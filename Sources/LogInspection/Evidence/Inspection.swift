@@ -21,7 +21,8 @@ struct Inspection {
   /// What the user named.
   let path: String
   let directory: any StorageDirectory
-  let diagnosis: Diagnosis
+  private let look: DirectoryLook
+  var diagnosis: Diagnosis { look.diagnosis }
   /// The rows that fired and that a second look confirmed, with the files' own names. Without a
   /// manifest those that the segments show by themselves are among them.
   let findings: [Finding]
@@ -31,8 +32,8 @@ struct Inspection {
   let isDetached: Bool
   /// True where the segments' headers stand in for a manifest that is gone.
   let isStandIn: Bool
-  /// What an opening comes across: it does not read every byte.
-  private let metByOpening: [Finding]
+  /// What an opening comes across, which does not read every byte; nil where it meets the same.
+  private let metByOpening: [Finding]?
   /// The name on the disk of files that a made-up manifest knows by another.
   private let realNames: [String: String]
   /// Where the manifest is gone: the segments in the order of their headers. One at most.
@@ -81,7 +82,7 @@ struct Inspection {
     let look = try DirectoryLook(
       directory, depth: depth, progress: { done, total in line.show(done, of: total) },
       pause: { Pause.milliseconds(20) })
-    diagnosis = look.diagnosis
+    self.look = look
     isLive = look.isLive
     let found = look.findings.map { finding in
       var finding = finding
@@ -89,10 +90,11 @@ struct Inspection {
       if isDetached { finding.detail += Self.withoutManifest }
       return finding
     }
-    let isDeep = if case .opening = depth { false } else { true }
+    let hasManifest = look.diagnosis.evidence.manifest != nil && !look.diagnosis.hidesManifest
     let refuses = look.findings.contains(where: \.verdict.refusesOpening)
     metByOpening =
-      isDeep && refuses && !isDetached ? try DirectoryLook(directory).findings : look.findings
+      hasManifest && refuses && !isDetached && !isStandIn
+      ? try DirectoryLook(directory).findings : nil
     rebuilt = try Self.rebuild(look, path, directory, depth: depth, label: label)
     findings = found + rebuilt.flatMap(\.findingsOfSegments)
   }
@@ -195,11 +197,13 @@ extension Inspection {
   var evidence: DirectoryEvidence { diagnosis.evidence }
 
   /// True where an opening of the log refuses: not for what only a look at every byte shows.
-  var isRefused: Bool { metByOpening.contains(where: \.verdict.refusesOpening) }
+  var isRefused: Bool { (metByOpening ?? findings).contains(where: \.verdict.refusesOpening) }
 
   /// True for a finding that keeps the log from being opened.
   func refusesOpening(_ finding: Finding) -> Bool {
-    guard finding.verdict.refusesOpening else { return false }
+    guard finding.verdict.refusesOpening, let metByOpening else {
+      return finding.verdict.refusesOpening
+    }
     return metByOpening.contains {
       $0.verdict == finding.verdict && $0.file == finding.file && $0.offset == finding.offset
     }
@@ -231,7 +235,7 @@ extension Inspection {
 
   /// The entries as they can be read.
   func view() throws -> LogView {
-    guard let view = LogView(diagnosis, in: directory) else {
+    guard let view = LogView(look, in: directory) else {
       if let hidden = findings.first(where: { $0.verdict == .inputOutput }) {
         throw Failure(.inputOutput, "\(path): \(hidden)")
       }

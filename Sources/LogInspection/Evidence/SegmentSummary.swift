@@ -52,7 +52,7 @@ struct SegmentSummary {
     let held = [found?.last?.lastIndex ?? record.previousIndex] + damaged.compactMap(\.lastIndex)
     // Where headers stand in for the manifest it is not known how far the file went: what it holds
     // counts, and no more.
-    let own = inspection.isStandIn ? segment.footer?.lastIndex ?? found?.last?.lastIndex : nil
+    let own = inspection.isStandIn ? segment.footer?.lastIndex ?? held.max() : nil
     let end = record.end?.index ?? held.max()!
     lastIndex = min(end, own ?? end)
     termRuns =
@@ -77,7 +77,7 @@ extension SegmentEvidence {
   ///
   /// - Parameter isRefused: damage is not cut, so what lies behind it belongs to the log.
   func locations(isRefused: Bool) -> [BatchLocation]? {
-    if let scan { return isRefused ? scan.readableBatches : scan.batches }
+    if let counted { return isRefused ? counted.readableBatches : counted.batches }
     return footer?.batches
   }
 }

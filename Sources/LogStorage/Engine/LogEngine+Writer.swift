@@ -222,7 +222,7 @@ extension LogEngine {
     // Drawn only when the roll begins: a roll that fails for want of space takes the next number.
     lastSequence += 1
     let header = SegmentHeader(
-      purpose: .roll, group: group, uid: UID(using: &random), salt: random.next(),
+      purpose: .roll, group: group, uid: manifest.freshUID(using: &random), salt: random.next(),
       sequence: lastSequence, firstIndex: firstIndex, previousTerm: previousTerm)
     return SegmentRecord(header: header, capacity: capacity)
   }

@@ -29,9 +29,12 @@ struct SegmentAppender {
   /// CRC32C of the file up to `end`.
   private(set) var digest: UInt32
   private let seed: FrameSeed
+  /// Spelled once: each write and each sync names it.
+  let fileName: String
 
   init(_ active: ActiveSegment, group: UID) {
     record = active.record
+    fileName = active.record.fileName
     end = active.end
     durableOrdinal = active.durableOrdinal
     batches = active.batches
@@ -52,7 +55,6 @@ struct SegmentAppender {
       group: group)
   }
 
-  var fileName: String { record.fileName }
   var isSynced: Bool { durableOrdinal == end.ordinal }
 
   /// Room for batches: the marker that vouches for the last one has to fit behind them.

@@ -205,8 +205,9 @@ public final class SegmentedLog: Sendable {
   /// Cuts off every entry behind `index` and appends others in their place: all of it is checked
   /// first, and nothing changes if a part is refused.
   ///
-  /// Within the segment that is being written, and where that has room, it is one write and one sync:
-  /// a crash leaves what was there, or what takes its place. Elsewhere the cut comes first, and a
+  /// Within the segment that is being written, where that has room and the payloads fit into one batch
+  /// (`EngineOptions.batchBytesMax`), it is one write and one sync: a crash leaves what was there, or
+  /// what takes its place. Elsewhere the cut comes first, or with a first part of the payloads, and a
   /// crash may leave that alone; so may a disk that is full.
   ///
   /// - Parameter term: the term of all of them; nil takes that of the entry at `index`.

@@ -20,6 +20,9 @@ public struct SegmentEvidence: Sendable {
   public var footerDetail = ""
   /// The frames, where they were looked at.
   public var scan: SegmentScan?
+  /// The frames that count: those before the first place that opening cuts. What lies behind a cut takes
+  /// nothing back, either.
+  public internal(set) var counted: SegmentScan?
   /// True for the last segment, the one being written.
   public var isActive: Bool
   /// True when a newer program wrote the header, and this one may read the file but not write it.
@@ -84,6 +87,11 @@ public struct DirectoryEvidence: Sendable {
   public var manifest: ManifestScan? {
     let usable = manifests.compactMap(\.scan)
     return usable.max { ($0.number, $0.isClean ? 1 : 0) < ($1.number, $1.isClean ? 1 : 0) }
+  }
+
+  /// How the log was stopped, if it was.
+  var stop: BreakFacts.Stop {
+    isLive ? .live : manifest?.state.isClosed == true ? .clean : .unclean
   }
 
   /// The names of what this program may read and not write; empty for nearly every directory.
@@ -181,10 +189,11 @@ extension DirectoryEvidence {
     let state = evidence.manifest?.state
     let records = state?.segments ?? []
     for (i, record) in records.enumerated() {
-      evidence.segments.append(
-        try examine(
-          record, group: state!.group, in: directory, isActive: i == records.count - 1,
-          depth: depth, listedBytes: sizes[record.fileName]))
+      var segment = try examine(
+        record, group: state!.group, in: directory, isActive: i == records.count - 1,
+        depth: depth, listedBytes: sizes[record.fileName])
+      try segment.count(stop: evidence.stop, group: state!.group, in: directory)
+      evidence.segments.append(segment)
       done = Self.sum(done, sizes[record.fileName] ?? 0)
       progress?(done, total)
     }
@@ -265,10 +274,14 @@ extension DirectoryEvidence {
   /// What has the name of one of the log's files, and is no file.
   private func unopenable(_ file: FileInfo) -> UnknownEvidence {
     let isSegment = SegmentName(file.name) != nil
+    var error = StorageError(opening: file, in: path)
+    if file.name == Names.lock {
+      error = StorageError(.lock, path: error.path, errno: error.errno)
+    }
     return UnknownEvidence(
       file: file, content: .undelivered,
       detail: isSegment ? "a segment, by its name" : "one of the log's files, by its name",
-      failure: ReadFailure(StorageError(opening: file, in: path)))
+      failure: ReadFailure(error))
   }
 
   private func examineUnknown(
@@ -357,6 +370,32 @@ extension DirectoryEvidence {
 }
 
 extension SegmentEvidence {
+  /// What is to be decided about a break.
+  func facts(of found: SegmentBreak, _ stop: BreakFacts.Stop) -> BreakFacts {
+    let mark = max(record.durableThrough, scan?.durableOrdinal ?? 0)
+    return BreakFacts(
+      shape: found.shape, later: found.later, mark: found.ordinal <= mark ? .atOrBelow : .above,
+      place: isActive ? .active : .ended, stop: stop,
+      hidesLater: scan?.mayHideWitness(of: found) == true)
+  }
+
+  /// Finds out which frames count.
+  fileprivate mutating func count(
+    stop: BreakFacts.Stop, group: UID, in directory: any StorageDirectory
+  ) throws(StorageError) {
+    counted = scan
+    let cut = scan?.breaks.first {
+      $0.shape != .zeros && !Verdict.decide(.segmentBreak(facts(of: $0, stop))).refusesOpening
+    }
+    guard let scan, let cut, isActive else { return }
+    do {
+      counted = try scan.counted(upTo: cut, of: directory.open(record.fileName, .read))
+    } catch {
+      // A live writer removed it in the meantime.
+      guard error.isNotFound else { throw error }
+    }
+  }
+
   /// Looks at header, footer and frames, as far as `depth` goes.
   fileprivate mutating func examine(
     _ file: any StorageFile, header expected: SegmentHeader, depth: DirectoryEvidence.Depth

@@ -39,6 +39,12 @@ struct FileWindow {
     return buffer[range.lowerBound - start..<upper - start]
   }
 
+  /// Lets go of what was read: the next bytes are read from the file, as it is then.
+  mutating func forget() {
+    start = 0
+    buffer = Bytes()
+  }
+
   /// True when a sector of `range` could not be read.
   func isUnreadable(_ range: Range<Int>) -> Bool { failure?.within(range) != nil }
 

@@ -51,6 +51,8 @@ public struct SegmentBreak: Hashable, Sendable {
   /// read may have been a truncation. Nil where the frame can be read, where its body tells which
   /// entries it brought, and where a later frame says at which index the log stood behind it.
   public var uncertainFrom: LogIndex?
+  /// The last entry that the log had before the broken frame, where that took some of them back.
+  public var takenBackThrough: LogIndex?
   /// Where the next valid frame begins, if there is one.
   public var resumesAt: Int?
   /// What exactly disagreed, for people.
@@ -124,10 +126,28 @@ public struct SegmentScan: Sendable {
   public var unreadable: [Range<Int>] { failure?.unreadable ?? [] }
   /// True when something was not delivered from `offset` on that may hold a frame: its sector is the
   /// first one of a page.
-  func mayHideFrame(from offset: Int) -> Bool {
+  private func mayHideFrame(from offset: Int) -> Bool {
     unreadable.contains { range in
       Layout.pages(max(range.lowerBound - Layout.sector + 1, offset)) < range.upperBound
     }
+  }
+  /// True when what was not delivered may change what is to be thought of a break: a frame behind it may
+  /// vouch for it. Where its own frame cannot be read nobody knows how far it reached, and anything
+  /// behind may be a part of it.
+  func mayHideWitness(of found: SegmentBreak) -> Bool {
+    switch found.shape {
+    case .frameDamaged, .fileEnds: unreadable.contains { $0.upperBound > found.offset }
+    case .zeros, .bodyCutByZeros, .bodyDamaged, .frameMissing, .outOfOrder, .unreadable:
+      mayHideFrame(from: found.offset)
+    }
+  }
+  /// What was not delivered of what lies at a break, or of frames that may follow it.
+  func withheld(from found: SegmentBreak) -> Range<Int>? {
+    let end = found.resumesAt ?? .max
+    guard found.resumesAt != nil || found.shape == .unreadable || mayHideWitness(of: found) else {
+      return nil
+    }
+    return unreadable.first { $0.overlaps(found.offset..<max(end, found.offset + 1)) }
   }
   /// CRC32C of the file up to `end`, if the chain is unbroken up to there.
   public internal(set) var digest: UInt32
@@ -181,6 +201,14 @@ public struct SegmentScan: Sendable {
     guard index <= end.index else { return end(at: end.ordinal) }
     let last = batches.last { $0.firstIndex < index }
     return end(at: last?.ordinal ?? 0).clamped(before: index, previousTerm: header.previousTerm)
+  }
+
+  /// The entries that are lost with what lies at a break, in a segment that was durable up to the
+  /// frame `mark`: without an end where frames may follow that the device does not deliver.
+  func loss(at found: SegmentBreak, durableThrough mark: UInt32) -> Loss {
+    let hidesMore = found.resumesAt == nil && mayHideFrame(from: found.offset + Layout.page)
+    return Loss(
+      first: found.firstIndex, last: hidesMore ? nil : found.lastIndex(durableThrough: mark))
   }
 
   /// True when each batch that can be read here lies in one of `others` as well, body for body and
@@ -248,6 +276,27 @@ extension SegmentScan {
 }
 
 extension SegmentScan {
+  /// The same without what lies from `cut` on, one of the breaks.
+  func counted(upTo cut: SegmentBreak, of file: any StorageFile) throws(StorageError) -> SegmentScan {
+    guard cut == breaks.first else {
+      var counted = try SegmentScan.scan(file, header: header, limit: cut.offset)
+      // What a frame vouches for stays true, though its own body does not count.
+      for (i, found) in breaks.prefix(counted.breaks.count).enumerated() {
+        counted.breaks[i].later = found.later
+      }
+      counted.durableOrdinalAnywhere = durableOrdinalAnywhere
+      counted.manifestEdit = manifestEdit
+      return counted
+    }
+    // The chain alone: no need to read it once more.
+    var counted = self
+    counted.breaks = []
+    counted.batchesBehindBreak = []
+    counted.marksBehindBreak = []
+    counted.truncatedBehindBreak = nil
+    return counted
+  }
+
   /// Reads on where the unbroken chain ended, for a file that has grown in the meantime.
   ///
   /// What lies behind the chain's new end is not looked at, and `breaks` is empty afterwards: the cost
@@ -271,15 +320,19 @@ extension SegmentScan {
 extension [BatchLocation] {
   /// The batches without the entries behind `index`.
   func clamped(to index: LogIndex) -> [BatchLocation] {
-    guard let last, last.lastIndex > index else { return self }
     var kept = self
-    while let last = kept.last, last.lastIndex > index {
+    kept.clamp(to: index)
+    return kept
+  }
+
+  /// Forgets the entries behind `index`.
+  mutating func clamp(to index: LogIndex) {
+    while let last, last.lastIndex > index {
       if last.firstIndex > index {
-        kept.removeLast()
+        removeLast()
       } else {
-        kept[kept.count - 1].lastIndex = index
+        self[count - 1].lastIndex = index
       }
     }
-    return kept
   }
 }

@@ -126,6 +126,8 @@ struct SegmentScanner {
         throw FormatError(.inconsistent, "the body is not the one that the frame names")
       }
       header = decoded
+      // Before anything is summed up: what does not belong here may lie on every page.
+      if let wrong = disorder(frame, decoded) { return .broken(.outOfOrder, frame, decoded, wrong) }
       let batch = try Batch(body)
       try batch.verifyChecksums()
       if let wrong = disorder(frame, try batch.rows(), decoded) {
@@ -201,9 +203,13 @@ struct SegmentScanner {
     return nil
   }
 
-  private func disorder(_ frame: Frame, _ rows: [BatchRow], _ header: BatchHeader) -> String? {
+  private func disorder(_ frame: Frame, _ header: BatchHeader) -> String? {
     if header.group != scan.header.group { return "a batch of group \(header.group)" }
     guard frame.skip < header.count else { return "a batch of which every entry is skipped" }
+    return nil
+  }
+
+  private func disorder(_ frame: Frame, _ rows: [BatchRow], _ header: BatchHeader) -> String? {
     if isBroken { return nil }
     let last = frame.truncateAfter ?? scan.end.index
     let first = header.firstIndex + LogIndex(frame.skip)
@@ -264,7 +270,7 @@ struct SegmentScanner {
   }
 
   private mutating func truncate(after index: LogIndex) {
-    scan.batches = scan.batches.clamped(to: index)
+    scan.batches.clamp(to: index)
     while let run = scan.termRuns.last, run.firstIndex > index { scan.termRuns.removeLast() }
     scan.end.index = index
     scan.end.term = scan.term(at: index)
@@ -320,7 +326,7 @@ struct SegmentScanner {
   /// Entries that a frame behind the break took back are no part of the log.
   private mutating func truncateBehindBreak(after index: LogIndex) {
     scan.truncatedBehindBreak = min(scan.truncatedBehindBreak ?? .max, index)
-    scan.batchesBehindBreak = scan.batchesBehindBreak.clamped(to: index)
+    scan.batchesBehindBreak.clamp(to: index)
     nextIndex = min(nextIndex, index + 1)
   }
 
@@ -329,19 +335,24 @@ struct SegmentScanner {
     _ shape: BreakShape, _ frame: Frame?, _ body: BatchHeader?, _ detail: String
   ) throws(StorageError) -> Bool {
     guard looksBehind else { return false }
+    // A frame that is valid says how far its body reaches; one that is not may be anywhere.
+    let next = offset + (shape == .outOfOrder ? Layout.page : frame?.extent ?? Layout.page)
+    if !isBroken, shape != .zeros, try hasCome(behind: next) { return true }
     if !isBroken { nextIndex = scan.end.index + 1 }
     // The frame is valid though its body is not: what it took back is no more part of the log than
     // if the body were whole, and is not to be read in place of what replaced it.
+    var takenBackThrough: LogIndex?
     if let frame, shape != .outOfOrder {
       if frame.ordinal > expectedOrdinal { loseFrames() }
       if let index = frame.truncateAfter {
+        if index + 1 < nextIndex { takenBackThrough = nextIndex - 1 }
         confirm(before: index + 1)
         scan.holdsTruncation = true
       }
     }
     var found = SegmentBreak(
       shape: shape, offset: offset, ordinal: expectedOrdinal, later: .none, firstIndex: nextIndex,
-      lastIndex: nil, resumesAt: nil, detail: detail)
+      lastIndex: nil, takenBackThrough: takenBackThrough, resumesAt: nil, detail: detail)
     // The frame that belongs here may have taken back whatever this segment held.
     if frame == nil || shape == .outOfOrder { found.uncertainFrom = scan.header.firstIndex }
     if shape != .outOfOrder, let body, let frame, frame.skip < body.count {
@@ -349,7 +360,8 @@ struct SegmentScanner {
       confirm(before: body.firstIndex + LogIndex(frame.skip))
       found.firstIndex = body.firstIndex + LogIndex(frame.skip)
       found.lastIndex = body.lastIndex
-      resolve(before: found.firstIndex)
+      // Where it begins is where it took entries back to, if it did: not how far they went before.
+      if frame.truncateAfter == nil { resolve(before: found.firstIndex) }
       nextIndex = body.lastIndex + 1
     } else if shape != .zeros {
       unresolved.append(scan.breaks.count)
@@ -360,13 +372,10 @@ struct SegmentScanner {
     }
     guard shape != .zeros, offset < window.size else { return false }
     isBroken = true
-    // A frame that is valid says how far its body reaches; one that is not may be anywhere.
-    let next = offset + (shape == .outOfOrder ? Layout.page : frame?.extent ?? Layout.page)
     let ordinal = expectedOrdinal
     if let frame, shape != .outOfOrder {
       expectedOrdinal = max(expectedOrdinal, frame.ordinal) + 1
     }
-    if witnesses == nil { witnesses = try gatherWitnesses(from: next) }
     let later = witnesses?.first(from: next, above: ordinal)
     if frame == nil, let body, let first = try firstIndex(of: body, before: later) {
       unresolved.removeLast()
@@ -383,6 +392,18 @@ struct SegmentScanner {
     found.later = later.durableOrdinal >= ordinal ? .vouching : .notVouching
     offset = later.offset
     return true
+  }
+
+  /// True when what was not there at `offset` is there now. A writer has written a frame whole before
+  /// it writes the next one; but this one may have been read before that, and the next one behind it.
+  private mutating func hasCome(behind next: Int) throws(StorageError) -> Bool {
+    let found = try gatherWitnesses(from: next)
+    if found.isAny(from: next) {
+      window.forget()
+      if case .frame = try examine(offset) { return true }
+    }
+    witnesses = found
+    return false
   }
 
   /// The first index that was lost with a frame that is not valid, if the body behind it tells.

@@ -103,28 +103,12 @@ extension OpeningPlan {
   ) throws(RecoveryError) {
     let state = opened.manifest
     try requireReadable(state, number: opened.manifestPosition.number, path: path)
-    guard opened.lastSequence <= Layout.sequenceMax - headroom,
-      opened.manifestPosition.number <= Layout.indexMax - headroom,
-      opened.boot.counter <= Layout.indexMax - headroom, opened.hardState.term <= Layout.indexMax
-    else {
-      throw RecoveryError(
-        .damaged,
-        "\(path) was not touched: its segments, edits, boots or terms are numbered up to "
-          + "\(opened.lastSequence), \(opened.manifestPosition.number), \(opened.boot.counter) and "
-          + "\(opened.hardState.term), which leaves no room to go on"
-      )
-    }
+    try requireHeadroom(
+      state, sequence: opened.lastSequence, edit: opened.manifestPosition.number,
+      term: opened.hardState.term, path: path)
     // What the active segment says is in no manifest yet, so reading that back does not cover it.
     let end = opened.active.end
-    guard max(end.index, state.previousIndex) <= Layout.indexMax - headroom,
-      end.term <= Layout.indexMax
-    else {
-      throw RecoveryError(
-        .damaged,
-        "\(path) was not touched: its last entry is \(max(end.index, state.previousIndex)), of term "
-          + "\(end.term), which leaves no room to go on"
-      )
-    }
+    try requireHeadroom(last: max(end.index, state.previousIndex), of: end.term, path: path)
     // What was compacted has a term as well, and terms never fall.
     let runs = state.segments.compactMap(\.end).flatMap(\.termRuns) + opened.active.end.termRuns
     let first = runs.last { $0.firstIndex <= state.firstIndex }
@@ -133,6 +117,33 @@ extension OpeningPlan {
         .damaged,
         "\(path) was not touched: the manifest says term \(state.previousTerm) before entry "
           + "\(state.firstIndex), which is of a lower one")
+    }
+  }
+
+  /// Refuses numbers of files, edits, boots or terms that leave no room to go on.
+  static func requireHeadroom(
+    _ state: ManifestState, sequence: UInt64, edit: UInt64, term: Term, path: String
+  ) throws(RecoveryError) {
+    let boot = state.boots.last?.counter ?? 0
+    guard sequence <= Layout.sequenceMax - headroom, edit <= Layout.indexMax - headroom,
+      boot <= Layout.indexMax - headroom, term <= Layout.indexMax
+    else {
+      throw RecoveryError(
+        .damaged,
+        "\(path) was not touched: its segments, edits, boots or terms are numbered up to "
+          + "\(sequence), \(edit), \(boot) and \(term), which leaves no room to go on")
+    }
+  }
+
+  /// Refuses a last entry behind which there is no room to go on.
+  static func requireHeadroom(
+    last index: LogIndex, of term: Term, path: String
+  ) throws(RecoveryError) {
+    guard index <= Layout.indexMax - headroom, term <= Layout.indexMax else {
+      throw RecoveryError(
+        .damaged,
+        "\(path) was not touched: its last entry is \(index), of term \(term), which leaves no room "
+          + "to go on")
     }
   }
 

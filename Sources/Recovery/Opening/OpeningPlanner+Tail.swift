@@ -72,7 +72,7 @@ extension OpeningPlanner {
     let isCompactedAway = scan.end.index < state.firstIndex - 1
     lastSequence += 1
     let header = SegmentHeader(
-      purpose: .copyForward, group: state.group, uid: UID(using: &generator),
+      purpose: .copyForward, group: state.group, uid: state.freshUID(using: &generator),
       salt: generator.next(), sequence: lastSequence,
       firstIndex: isCompactedAway ? state.firstIndex : end.index + 1,
       previousTerm: isCompactedAway ? state.previousTerm : end.term)

@@ -42,7 +42,7 @@ public struct LogFollower {
     guard let view else { return false }
     do {
       if isNew { try settle(with: view, onTruncation) }
-      guard view.lastIndex >= next else { return isNew }
+      guard view.lastIndex >= next || view.endsInDamage else { return isNew }
       var isAny = false
       try view.replay(from: next) { entries in
         let goesOn = try visit(entries)
@@ -80,7 +80,7 @@ public struct LogFollower {
     if let lost = look.findings.first(where: { $0.verdict == .lostFile && concerns($0) }) {
       throw RecoveryError(.lost, "\(directory.path): \(lost)", findings: [lost])
     }
-    view = LogView(look.diagnosis, in: directory)
+    view = LogView(look, in: directory)
     if view == nil, let hidden = look.findings.first(where: { $0.verdict == .inputOutput }) {
       throw RecoveryError(refusing: [hidden], path: directory.path)
     }

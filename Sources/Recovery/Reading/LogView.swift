@@ -41,6 +41,8 @@ public struct LogView: Sendable {
   public let firstIndex: LogIndex
   /// The last index that opening this directory would keep.
   public private(set) var lastIndex: LogIndex
+  /// True when the log ends in damage, and nobody knows how far it went.
+  var endsInDamage: Bool { parts.last?.endsInDamage == true }
   private(set) var parts: [Part]
   /// The frames of the segment that is being written.
   private var active: SegmentScan?
@@ -51,6 +53,18 @@ public struct LogView: Sendable {
   /// The log that `diagnosis` leaves; nil if there is no manifest to go by, or one of which edits
   /// were not delivered: they may have taken back what the others say.
   public init?(_ diagnosis: Diagnosis, in directory: any StorageDirectory) {
+    self.init(diagnosis, refusals: diagnosis.refusals, in: directory)
+  }
+
+  /// The log that a look beside a writer leaves: what a second look did not confirm is no damage.
+  public init?(_ look: DirectoryLook, in directory: any StorageDirectory) {
+    self.init(
+      look.diagnosis, refusals: look.findings.filter(\.verdict.refusesOpening), in: directory)
+  }
+
+  private init?(
+    _ diagnosis: Diagnosis, refusals: [Finding], in directory: any StorageDirectory
+  ) {
     guard !diagnosis.hidesManifest, let state = diagnosis.evidence.manifest?.state else {
       return nil
     }
@@ -60,17 +74,17 @@ public struct LogView: Sendable {
     var parts: [Part] = []
     for segment in diagnosis.evidence.segments {
       let record = segment.record
-      let scan = segment.scan
+      let scan = segment.counted
       var batches = scan.map(\.batches)
       // What is reported without an end has none here either; nor has a file that cannot be read.
       let endsInDamage =
         segment.isUnopenable && record.end == nil
-        || diagnosis.refusals.contains {
+        || refusals.contains {
           $0.file == record.fileName && $0.firstIndex != nil && $0.lastIndex == nil
         }
       var last = record.end?.index ?? scan?.end.index ?? record.previousIndex
       if let scan, !scan.breaks.isEmpty,
-        diagnosis.refusals.contains(where: { $0.file == record.fileName })
+        refusals.contains(where: { $0.file == record.fileName })
       {
         // Damage is not cut: what lies behind it belongs to the log.
         batches = scan.readableBatches
@@ -85,12 +99,12 @@ public struct LogView: Sendable {
         Part(
           record: record, header: record.header(group: state.group), last: last, batches: batches,
           endsInDamage: endsInDamage,
-          uncertain: Self.uncertain(diagnosis.refusals, in: record.fileName),
+          uncertain: Self.uncertain(refusals, in: record.fileName),
           isMissing: segment.fileBytes == nil || segment.header == .otherSegment,
           failure: ReadFailure.joining(segment.failure, scan?.failure)))
     }
     self.parts = parts
-    active = diagnosis.evidence.segments.last?.scan
+    active = diagnosis.evidence.segments.last?.counted
     lastIndex = max(parts.last?.last ?? 0, state.firstIndex - 1)
   }
 
@@ -176,6 +190,7 @@ public struct LogView: Sendable {
     let isNew = try active!.extend(file)
     if isNew {
       isActiveWhole = true
+      parts[last].endsInDamage = false
       parts[last].last = active!.end.index
       lastIndex = max(active!.end.index, firstIndex - 1)
     }

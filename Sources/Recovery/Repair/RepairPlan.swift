@@ -68,9 +68,6 @@ extension RepairPlan {
         steps: [], reasons: [], notes: [], losses: [], choices: [], isAccepted: true)
     }
     try diagnosis.evidence.requireWritable()
-    for segment in diagnosis.evidence.segments {
-      try segment.scan?.requireDelivered(segment.record.fileName, path: path, unless: accepting)
-    }
     if diagnosis.refusals.isEmpty {
       return try mending(
         diagnosis, in: directory, accepting: accepting, options, using: &generator)
@@ -204,7 +201,9 @@ extension Diagnosis {
       // Entries in frames that cannot be read: they may be given up by name.
       case .segmentBreak: return false
       case .unknown:
-        return evidence.unknown.contains { $0.file.name == finding.file && $0.scan == nil }
+        // Without a manifest its frames are looked at like those of the others.
+        let isRead = evidence.unknown.contains { $0.file.name == finding.file && $0.scan != nil }
+        return evidence.manifest != nil || !isRead
       default: return true
       }
     }

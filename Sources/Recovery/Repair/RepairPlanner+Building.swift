@@ -106,7 +106,8 @@ extension RepairPlanner {
     record.isCut = false
     let whole = scan.end(at: scan.end.ordinal)
     let isFollowedByCopy = next.map { $0.header.purpose != .roll } ?? false
-    let endsInDamage = next == nil && scan.breaks.contains { $0.shape != .zeros }
+    let holdsBreaks = link.isCutByOpening || scan.breaks.contains { $0.shape != .zeros }
+    let endsInDamage = next == nil && holdsBreaks
     if link.isSealed, let footer = link.footer {
       record.end = whole.clamped(before: last + 1, previousTerm: previousTerm)
       record.seal = SegmentSeal(size: scan.fileBytes, digest: footer.digest)
@@ -120,7 +121,7 @@ extension RepairPlanner {
       record.isCut = true
     }
     record.durableThrough = record.end?.ordinal ?? 0
-    let holdsMore = last < scan.end.index || scan.breaks.contains { $0.shape != .zeros }
+    let holdsMore = last < scan.end.index || holdsBreaks
     if holdsMore { copied.append(link.fileName) }
     // Up to its end it counts as durable from here on. It is (`isDurable`), and what is synced once
     // more here is its size.

@@ -83,6 +83,12 @@ struct RepairPlanner {
     explain(chain, kept)
     try build(chain, kept, using: &generator)
     try OpeningPlan.requireReadable(state, number: number + 1, path: evidence.path)
+    // What is repaired has to open: one more edit, and one more boot.
+    let path = evidence.path
+    let last = chain.links.last?.scan?.end
+    try OpeningPlan.requireHeadroom(
+      state, sequence: lastSequence + 1, edit: number + 2, term: last?.term ?? 0, path: path)
+    try OpeningPlan.requireHeadroom(last: kept.last, of: last?.term ?? 0, path: path)
   }
 
   /// Everything in order: save, make, replace the manifest, move aside.
@@ -134,10 +140,12 @@ struct RepairPlanner {
 
   // MARK: Laying out
 
+  /// How the log was stopped, as far as there is a manifest to say it.
+  private var stop: BreakFacts.Stop { !isRebuilt && state.isClosed ? .clean : .unclean }
+
   /// The segments of the log, end to end.
   private func layOut() throws(RecoveryError) -> SegmentChain {
-    let isClosed = !isRebuilt && state.isClosed
-    var chain = SegmentChain(stop: isClosed ? .clean : .unclean)
+    var chain = SegmentChain(stop: stop)
     let named = try namedLinks()
     let (unknown, strays) = try unknownLinks(behind: named)
     for link in strays { chain.leaveOut(link) }
@@ -241,11 +249,14 @@ struct RepairPlanner {
       if link.footer == nil, !link.isVouched {
         link.isShortened = try scan.isCutOff(file)
       }
+      if link.isVouched, record?.end == nil, let cut = link.cut(stop) {
+        link.scan = try scan.counted(upTo: cut, of: file)
+        link.isCutByOpening = true
+      }
     } catch {
       throw RecoveryError(error)
     }
-    try link.scan?.requireDelivered(
-      link.fileName, path: evidence.path, unless: accepted)
+    try link.requireDelivered(path: evidence.path, unless: accepted)
     if let error = link.scan?.unsupported {
       throw RecoveryError(
         .unsupported,
@@ -283,31 +294,6 @@ struct RepairPlanner {
         "\(loss) \(verb) given up: not readable, or cut off from the rest by what is not"
       if loss.isOpenEnded { reason += "; nobody can know how many they are" }
       reasons.append(reason)
-    }
-  }
-}
-
-extension SegmentScan {
-  /// The entries that are lost with what lies at a break, in a segment that was durable up to the
-  /// frame `mark`: without an end where frames may follow that the device does not deliver.
-  func loss(at found: SegmentBreak, durableThrough mark: UInt32) -> Loss {
-    let hidesMore = found.resumesAt == nil && mayHideFrame(from: found.offset + Layout.page)
-    return Loss(
-      first: found.firstIndex, last: hidesMore ? nil : found.lastIndex(durableThrough: mark))
-  }
-
-  /// Refuses to give up what the device did not deliver, and nobody gave up by name: it may still be
-  /// there. Free space holds nothing to give up.
-  func requireDelivered(
-    _ name: String, path: String, unless accepted: [Loss]
-  ) throws(RecoveryError) {
-    for found in breaks where found.shape != .zeros {
-      let loss = loss(at: found, durableThrough: durableOrdinalAnywhere)
-      if loss.isEmpty || accepted.cover([loss]) { continue }
-      let place = found.offset..<max(found.resumesAt ?? .max, found.offset + 1)
-      guard let sector = unreadable.first(where: { $0.overlaps(place) }) else { continue }
-      throw RepairPlan.undelivered(
-        sector, of: name, path: path, loss.description, named: loss)
     }
   }
 }

@@ -15,8 +15,11 @@ struct ChainLink {
   var record: SegmentRecord?
   /// True when that manifest is to be believed.
   var isVouched = false
-  /// What its file shows; nil when there is none.
+  /// What its file shows; nil when there is none. Of the segment that was written last, if a manifest
+  /// that is to be believed names it, only what counts: what opening cuts by itself is left out.
   var scan: SegmentScan?
+  /// True when something was left out of `scan`.
+  var isCutByOpening = false
   /// The footer, if it is a valid one of this segment, whether or not the frames agree with it.
   var footer: SegmentFooter?
   /// True for a file without one that ends nearer behind its last frame than it was made: what lay
@@ -51,8 +54,8 @@ struct ChainLink {
       && known.last < firstIndex
   }
 
-  /// The place behind which the log of the segment that was written last is cut without asking.
-  private func cut(_ stop: BreakFacts.Stop) -> SegmentBreak? {
+  /// The place behind which opening cuts the segment that was written last.
+  func cut(_ stop: BreakFacts.Stop) -> SegmentBreak? {
     scan?.breaks.first { !refuses($0, stop) && $0.shape != .zeros }
   }
 
@@ -62,7 +65,7 @@ struct ChainLink {
   private func refuses(_ found: SegmentBreak, _ stop: BreakFacts.Stop) -> Bool {
     let facts = BreakFacts(
       shape: found.shape, later: found.later, mark: found.ordinal <= mark ? .atOrBelow : .above,
-      place: .active, stop: stop, hidesLater: scan?.mayHideFrame(from: found.offset) == true)
+      place: .active, stop: stop, hidesLater: scan?.mayHideWitness(of: found) == true)
     return Verdict.decide(.segmentBreak(facts)).refusesOpening
   }
 
@@ -100,16 +103,11 @@ struct ChainLink {
     let readable = max(previous, chained, scan.batchesBehindBreak.last?.lastIndex ?? 0)
     if isVouched, let end = record?.end { return (end.index, min(readable, end.index)) }
     if let footer { return (max(footer.lastIndex, previous), readable) }
-    let torn = scan.breaks.filter { $0.shape != .zeros }.map { $0.lastIndex ?? $0.firstIndex - 1 }
+    // Where nothing valid follows, nobody knows whether what a broken frame took back stands again.
+    let torn = scan.breaks.filter { $0.shape != .zeros }.map {
+      max($0.lastIndex ?? $0.firstIndex - 1, $0.resumesAt == nil ? $0.takenBackThrough ?? 0 : 0)
+    }
     return (max(readable, torn.max() ?? 0, record?.end?.index ?? 0), readable)
-  }
-
-  /// The last entry that the log had here at the least, if this is the segment that was being
-  /// written. What opening cuts by itself does not count, if the manifest is there to say that it
-  /// may.
-  func lastKnown(_ stop: BreakFacts.Stop) -> LogIndex {
-    guard isVouched, let cut = cut(stop) else { return known.last }
-    return max(header.previousIndex, min(known.last, cut.firstIndex - 1))
   }
 
   /// True when nobody knows how much further than that it went: the file is gone, or its frames end
@@ -125,6 +123,18 @@ struct ChainLink {
     return losing.contains { scan.loss(at: $0, durableThrough: mark).isOpenEnded }
   }
 
+  /// Refuses to give up what the device did not deliver, and nobody gave up by name: it may still be
+  /// there. Neither free space holds anything to give up, nor what opening cuts by itself.
+  func requireDelivered(path: String, unless accepted: [Loss]) throws(RecoveryError) {
+    for found in scan?.breaks ?? [] where found.shape != .zeros {
+      guard let scan, let sector = scan.withheld(from: found) else { continue }
+      let loss = scan.loss(at: found, durableThrough: mark)
+      if loss.isEmpty || accepted.cover([loss]) { continue }
+      throw RepairPlan.undelivered(
+        sector, of: fileName, path: path, loss.description, named: loss)
+    }
+  }
+
   /// The entries in `range` that cannot be read.
   func missing(
     in range: ClosedRange<LogIndex>, isLast: Bool, _ stop: BreakFacts.Stop
@@ -133,7 +143,7 @@ struct ChainLink {
     var batches = scan.readableBatches
     if isLast, let cut = cut(stop) {
       if scan.breaks.first == cut { batches = scan.batches }
-      batches = batches.filter { $0.firstIndex < cut.firstIndex }
+      batches = batches.clamped(to: cut.firstIndex - 1)
     }
     var missing: [ClosedRange<LogIndex>] = []
     var next = range.lowerBound
@@ -226,7 +236,7 @@ struct SegmentChain {
   /// The entries of a link that count, up to where the next one begins.
   private func span(_ i: Int, from begin: LogIndex) -> ClosedRange<LogIndex>? {
     let lower = max(links[i].firstIndex, begin)
-    let upper = i + 1 < links.count ? links[i + 1].firstIndex - 1 : links[i].lastKnown(stop)
+    let upper = i + 1 < links.count ? links[i + 1].firstIndex - 1 : links[i].known.last
     return lower <= upper ? lower...upper : nil
   }
 
@@ -240,7 +250,7 @@ struct SegmentChain {
       guard let span = span(i, from: begin) else { continue }
       ranges += link.missing(in: span, isLast: i == links.count - 1, stop)
     }
-    var last = max(begin - 1, links.last.map { max($0.lastKnown(stop), $0.firstIndex - 1) } ?? 0)
+    var last = max(begin - 1, links.last.map { max($0.known.last, $0.firstIndex - 1) } ?? 0)
     if let further = uncopied.map(\.upperBound).max(), further > last {
       ranges.append(last + 1...further)
       last = further

@@ -309,26 +309,27 @@ public struct Diagnosis: Sendable {
     let record = segment.record
     let ended = record.end?.ordinal
     let mark = max(record.durableThrough, scan.durableOrdinal)
-    let stop: BreakFacts.Stop =
-      evidence.isLive ? .live : evidence.manifest?.state.isClosed == true ? .clean : .unclean
     var findings: [Finding] = []
     for found in scan.breaks {
       // Behind the end that the manifest gives, the file is not part of the log.
       if let ended, found.ordinal > ended { continue }
-      let facts = BreakFacts(
-        shape: found.shape, later: found.later,
-        mark: found.ordinal <= mark ? .atOrBelow : .above,
-        place: segment.isActive ? .active : .ended, stop: stop,
-        hidesLater: scan.mayHideFrame(from: found.offset))
+      let facts = segment.facts(of: found, evidence.stop)
       findings.append(
         Finding(
           deciding: .segmentBreak(facts), file: record.fileName, offset: found.offset,
           firstIndex: found.firstIndex,
-          lastIndex: found.lastIndex(durableThrough: mark) ?? record.end?.index,
+          lastIndex: scan.loss(at: found, durableThrough: mark).last ?? record.end?.index,
           detail: "frame \(found.ordinal): \(found.detail)"))
       if segment.isActive, findings.last?.verdict.refusesOpening == true {
         let first = max(record.firstIndex, evidence.manifest?.state.firstIndex ?? 1)
         findings[findings.count - 1].add(found.uncertain(durableThrough: mark, from: first))
+      }
+      if findings.last?.verdict == .ambiguousTail, let last = found.takenBackThrough {
+        // It may have been acknowledged, and what it took the place of is what the log goes on with.
+        findings[findings.count - 1].add(found.firstIndex...max(found.firstIndex, last))
+        if let named = findings.last?.lastIndex {
+          findings[findings.count - 1].lastIndex = max(named, last)
+        }
       }
       // A cut takes along everything behind it; damage that is kept ends where frames go on.
       let isCut = findings.last?.verdict.refusesOpening == false

@@ -17,6 +17,8 @@ public struct RepairReport: Sendable {
   public var repairs = 0
   /// Repairs that gave something up.
   public var repairsWithLoss = 0
+  /// Logs that ended in the middle of a write that was to replace a suffix.
+  public var tornTails = 0
   /// Places in a repair at which a crash was tried.
   public var crashPoints = 0
   /// Images of a crash that were repaired again.
@@ -32,6 +34,7 @@ public struct RepairReport: Sendable {
   public mutating func add(_ other: RepairReport) {
     repairs += other.repairs
     repairsWithLoss += other.repairsWithLoss
+    tornTails += other.tornTails
     crashPoints += other.crashPoints
     states += other.states
     statesRepeated += other.statesRepeated
@@ -108,16 +111,59 @@ public struct RepairExplorer {
     let disk = SimulatedDisk()
     let driver = StorageDriver(disk: disk, options: options, seed: random.next())
     driver.finishesEach = true
-    let kinds: [StorageOperation] = [.append, .batch, .large, .hardState, .idle, .append, .large]
+    let kinds: [StorageOperation] = [
+      .append, .batch, .large, .hardState, .idle, .append, .large, .truncate, .append,
+    ]
     for _ in 0..<6 + Int(random.next() % 8) {
       try driver.perform(kinds[Int(random.next() % UInt64(kinds.count))])
     }
+    let before = driver.expectation.logs[0]
+    let isTorn = random.next() % 2 == 0
+    if isTorn, let torn = try tear(driver, disk, before) { return (torn, before) }
+    // What was asked for is done.
+    try driver.perform(.idle)
     let model = driver.expectation.logs[0]
     if random.next() % 2 == 0 { try driver.perform(.close) } else { driver.crash() }
     let files = disk.state.entries.sorted { $0.key < $1.key }.map {
       (name: $0.key, content: disk.state.inodes[$0.value].content)
     }
     return (DiskImage(files: files), model)
+  }
+
+  /// What a crash leaves in the middle of a write that was to replace a suffix; nil if none of several
+  /// tries led to a torn frame. Opening cuts it, and what was there before stands.
+  private mutating func tear(
+    _ driver: StorageDriver, _ disk: SimulatedDisk, _ model: LogModel
+  ) throws(SimulationFailure) -> DiskImage? {
+    try driver.requestReplacement()
+    for _ in 0..<40 {
+      // Once it is acknowledged the old suffix is gone.
+      guard driver.expectation.logs[0] == model else { return nil }
+      if disk.state.inodes.contains(where: { $0.pending.count > 1 }) {
+        for _ in 0..<4 {
+          if let image = try tornImage(disk.state, model) { return image }
+        }
+      }
+      try driver.step()
+    }
+    return nil
+  }
+
+  /// What a crash leaves of `state`, if that ends in a torn frame.
+  private mutating func tornImage(
+    _ state: DiskState, _ model: LogModel
+  ) throws(SimulationFailure) -> DiskImage? {
+    let image = CrashImages(state: state, directory: .ordered, garbage: false)
+      .draw(using: &random)
+    let findings = try diagnose(SimulatedDisk(image.state)).findings
+    guard findings.contains(where: { $0.verdict == .tornBody }) else { return nil }
+    let opened = try RecoveredImage.open(
+      SimulatedDisk(image.state), options: options, seed: random.next())
+    guard opened.model == model else {
+      throw SimulationFailure(description: "a torn frame took something along: \(findings)")
+    }
+    report.tornTails += 1
+    return image
   }
 
   /// A copy that refuses to open; nil if none of several tries led to one.
@@ -312,7 +358,10 @@ public struct RepairExplorer {
   ) throws(SimulationFailure) {
     let saved = disk.state.entries.filter { $0.key.hasPrefix("quarantine/") }
       .map { disk.state.inodes[$0.value].content }
-    for file in injured.files {
+    // What was dropped holds nothing of the log, and goes.
+    let manifest = try diagnose(SimulatedDisk(injured.state)).evidence.manifest
+    let dropped = Set((manifest?.state.dropped ?? []).map(\.description))
+    for file in injured.files where !dropped.contains(file.name) {
       let isSegment = SegmentName(file.name) != nil
       guard isSegment || ManifestHeader.names.contains(file.name) else { continue }
       // A segment without a frame holds nothing.

@@ -165,6 +165,17 @@ final class StorageDriver {
     }
   }
 
+  /// Asks for the last entry to be replaced, if there is one.
+  func requestReplacement() throws(SimulationFailure) {
+    let model = self.model
+    let lowest = max(model.firstIndex - 1, waitingCompaction)
+    if model.lastIndex > lowest { try truncate(after: model.lastIndex - 1) }
+    try append(bytes: 3000)
+  }
+
+  /// Has one step of what was asked for carried out.
+  func step() throws(SimulationFailure) { try pump(steps: 1) }
+
   /// Closes the log and opens it again.
   func finish() throws(SimulationFailure) {
     if engine != nil { try close() }
@@ -207,7 +218,10 @@ final class StorageDriver {
     // A compaction that waits counts, even if it is going to be refused.
     let lowest = max(model.firstIndex - 1, waitingCompaction)
     guard lowest <= model.lastIndex else { return }
-    let index = lowest + random.next() % (model.lastIndex - lowest + 1)
+    try truncate(after: lowest + random.next() % (model.lastIndex - lowest + 1))
+  }
+
+  private func truncate(after index: LogIndex) throws(SimulationFailure) {
     var ticket: Ticket = 0
     try request { (engine) throws(LogError) in ticket = try engine.truncate(after: index) }
     lastTruncation = ticket
@@ -283,9 +297,13 @@ final class StorageDriver {
     }
   }
 
+  /// A process that dies takes nothing along that was written, synced or not; a power cut that comes
+  /// while it is opened again may.
   private func kill() throws(SimulationFailure) {
+    let written = expectsFailures || isPoisoned ? 0 : engine?.engine.writtenTicket ?? 0
+    let gone = states.prefix { $0.ticket <= written }.count
     crash()
-    try open()
+    try open(withoutFirst: gone)
   }
 
   /// The process is gone; the disk has what it has.
@@ -302,9 +320,13 @@ final class StorageDriver {
   }
 
   /// Recovers the log, checks it against the model, and goes on from what was recovered.
-  private func open() throws(SimulationFailure) {
+  ///
+  /// - Parameter gone: of the states that were possible, so many can no longer be met.
+  private func open(withoutFirst gone: Int = 0) throws(SimulationFailure) {
     let opened = try RecoveredImage.open(disk, options: options, seed: random.next())
-    try opened.check(expectation, hasGarbage: false)
+    var possible = expectation
+    possible.logs.removeFirst(gone)
+    try opened.check(possible, hasGarbage: false)
     expect(opened.model, opened.hardState)
     onExpectation?(expectation)
     engine = EngineBox(
