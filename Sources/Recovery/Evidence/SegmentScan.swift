@@ -277,7 +277,8 @@ extension SegmentScan {
 
 extension SegmentScan {
   /// The same without what lies from `cut` on, one of the breaks.
-  func counted(upTo cut: SegmentBreak, of file: any StorageFile) throws(StorageError) -> SegmentScan {
+  func counted(upTo cut: SegmentBreak, of file: any StorageFile) throws(StorageError) -> SegmentScan
+  {
     guard cut == breaks.first else {
       var counted = try SegmentScan.scan(file, header: header, limit: cut.offset)
       // What a frame vouches for stays true, though its own body does not count.
