@@ -36,6 +36,7 @@ struct Repairs: ParsableCommand {
     print("repairs             \(total.repairs)")
     print("  with a loss       \(total.repairsWithLoss)")
     print("torn tails          \(total.tornTails)")
+    print("  injured before    \(total.injuriesBeforeTails)")
     print("crash points        \(total.crashPoints)")
     print("states              \(total.states)")
     print("  repaired anew     \(total.statesRepeated)")

@@ -107,7 +107,46 @@ import Testing
     }
   }
 
+  /// Of the frame before the torn one nothing is left: the torn one says that it was there.
+  @Test func whatLayBeforeATornFrameIsNamedByAll() throws {
+    var log = try LogFixture()
+    for _ in 1...6 { try log.segment.entry() }
+    let torn = try log.segment.batch([.filler(3000)], durable: 6)
+    try log.segment.zero(torn.bodyEnd - 1200..<torn.end)
+    try log.segment.zero(log.segment.frames[5].range)
+    let findings = try log.diagnose().findings
+    #expect(findings.map(\.verdict) == [.corruptBatch, .tornBody])
+    #expect(findings[0].firstIndex == 6 && findings[0].lastIndex == 6)
+    let read = try log.readable()
+    #expect(read.entries.map(\.index) == Array(1...5) && read.damage == 1)
+    var follower = LogFollower(log.disk, from: 1)
+    #expect(throws: RecoveryError.self) {
+      while try follower.poll(onTruncation: { _ in }, into: { _ in true }) {}
+    }
+    #expect(try repair(log, .before).losses == [Loss(6...6)])
+  }
+
   // MARK: Beside a writer
+
+  /// The log grows between two looks, and what is said of the damage with it: it is the same damage.
+  @Test func damageIsConfirmedThoughTheLogHasGrown() throws {
+    var log = try LogFixture()
+    for _ in 1...6 { try log.segment.entry() }
+    try log.segment.marker()
+    let last = log.segment.frames[5]
+    let noise = Bytes([UInt8](repeating: 0xEE, count: last.bytes.count))
+    try log.disk.write(noise, to: log.segment.name, at: last.offset)
+    let watched = WatchedDisk(log.disk, locked: [true])
+    let look = try DirectoryLook(
+      watched,
+      pause: {
+        do { try log.segment.entry() } catch { Issue.record(error) }
+      })
+    #expect(log.segment.lastIndex > 6)
+    #expect(look.findings.map(\.verdict) == [.corruptBatch])
+    let view = try #require(LogView(look, in: watched))
+    #expect(throws: RecoveryError.self) { try view.replay { _ in true } }
+  }
 
   /// The file as it was when the scan began, and as a busy writer has left it when the scan reads it once
   /// more: two frames have come, and the second vouches for the first.

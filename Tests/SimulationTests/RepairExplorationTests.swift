@@ -7,7 +7,7 @@ import Testing
 @Suite struct RepairExplorationTests {
   @Test func repairsSurviveEveryCrash() {
     var report = RepairReport()
-    for seed in UInt64(1)...8 {
+    for seed in UInt64(1)...32 {
       var explorer = RepairExplorer(seed: seed, imagesPerPoint: 2)
       explorer.explore(injuries: 2)
       report.add(explorer.report)
@@ -16,6 +16,9 @@ import Testing
     #expect(report.repairs >= 16, "only \(report.repairs) repairs")
     #expect(report.repairsWithLoss >= 6, "only \(report.repairsWithLoss) repairs with a loss")
     #expect(report.states >= 250, "only \(report.states) states")
+    #expect(
+      report.tornTails >= 3 && report.injuriesBeforeTails >= 2,
+      "\(report.tornTails) torn tails, \(report.injuriesBeforeTails) injuries before them")
     // Crashes before the manifest was replaced and behind it.
     #expect(report.statesRepeated >= 100 && report.statesRepeated < report.states)
     for row in ["F", "P", "R"] {

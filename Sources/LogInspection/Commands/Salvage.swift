@@ -25,7 +25,8 @@ struct Salvage: InspectCommand {
       standard error. Of a damaged batch every entry is written that is whole by its own checksum, \
       unless the batch is compressed. Without a manifest the segments are read in the order of their \
       headers; nobody knows then where the log began or ended, and it is said what is known to be \
-      gone. Exit status: 0 no gap is known; 2 there are gaps.
+      gone. Exit status: 0 no gap is known; 2 there are gaps, or \
+      entries that others may have taken the place of.
       """)
 
   @OptionGroup var subject: SubjectOptions

@@ -111,17 +111,21 @@ public struct DirectoryLook: Sendable {
   }
 }
 
-/// A finding as two looks can agree on it: the indices may grow between them.
+/// A finding as two looks can agree on it: the log grows between them, and with it what is said of
+/// damage in the segment that is being written, its row included.
 private struct Sighting: Hashable {
-  let verdict: Verdict
+  let verdict: Verdict?
+  let refusesOpening: Bool
   let file: String
   let offset: Int?
   let detail: String
 
   init(_ finding: Finding) {
-    verdict = finding.verdict
+    let isBreak = if case .segmentBreak = finding.evidence { true } else { false }
+    verdict = isBreak ? nil : finding.verdict
+    refusesOpening = finding.verdict.refusesOpening
     file = finding.file
     offset = finding.offset
-    detail = finding.detail
+    detail = isBreak ? "" : finding.detail
   }
 }

@@ -144,9 +144,6 @@ public struct SegmentScan: Sendable {
   /// What was not delivered of what lies at a break, or of frames that may follow it.
   func withheld(from found: SegmentBreak) -> Range<Int>? {
     let end = found.resumesAt ?? .max
-    guard found.resumesAt != nil || found.shape == .unreadable || mayHideWitness(of: found) else {
-      return nil
-    }
     return unreadable.first { $0.overlaps(found.offset..<max(end, found.offset + 1)) }
   }
   /// CRC32C of the file up to `end`, if the chain is unbroken up to there.
@@ -281,10 +278,8 @@ extension SegmentScan {
   {
     guard cut == breaks.first else {
       var counted = try SegmentScan.scan(file, header: header, limit: cut.offset)
-      // What a frame vouches for stays true, though its own body does not count.
-      for (i, found) in breaks.prefix(counted.breaks.count).enumerated() {
-        counted.breaks[i].later = found.later
-      }
+      // What a frame says of those before it stays true, though its own body does not count.
+      counted.breaks = breaks.filter { $0.offset < cut.offset }
       counted.durableOrdinalAnywhere = durableOrdinalAnywhere
       counted.manifestEdit = manifestEdit
       return counted

@@ -137,7 +137,8 @@ extension RepairPlanner {
   ) throws(RecoveryError) -> SegmentRecord {
     lastSequence += 1
     let header = SegmentHeader(
-      purpose: .rebuilt, group: state.group, uid: UID(using: &generator), salt: generator.next(),
+      purpose: .rebuilt, group: state.group, uid: state.freshUID(using: &generator),
+      salt: generator.next(),
       sequence: lastSequence, firstIndex: range.lowerBound, previousTerm: previousTerm)
     var copy = SegmentCopy(header: header)
     do {
@@ -177,7 +178,8 @@ extension RepairPlanner {
   ) {
     lastSequence += 1
     let header = SegmentHeader(
-      purpose: .rebuilt, group: state.group, uid: UID(using: &generator), salt: generator.next(),
+      purpose: .rebuilt, group: state.group, uid: state.freshUID(using: &generator),
+      salt: generator.next(),
       sequence: lastSequence, firstIndex: firstIndex, previousTerm: previousTerm)
     let record = SegmentRecord(header: header, capacity: options.segmentBytes)
     make(record, header, [])

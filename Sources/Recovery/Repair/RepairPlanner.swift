@@ -83,12 +83,22 @@ struct RepairPlanner {
     explain(chain, kept)
     try build(chain, kept, using: &generator)
     try OpeningPlan.requireReadable(state, number: number + 1, path: evidence.path)
-    // What is repaired has to open: one more edit, and one more boot.
-    let path = evidence.path
-    let last = chain.links.last?.scan?.end
+    try requireHeadroom(chain, through: kept.last)
+  }
+
+  /// What is repaired has to open, with one more file, edit and boot.
+  private func requireHeadroom(
+    _ chain: SegmentChain, through last: LogIndex
+  ) throws(RecoveryError) {
+    var opened = state
+    let boot = (state.boots.last?.counter ?? 0).addingReportingOverflow(1)
+    opened.boots.append(Boot(counter: boot.overflow ? .max : boot.partialValue, random: 0))
+    let votes = evidence.votes.compactMap(\.file?.state.term)
+    let ends = chain.links.map { $0.scan?.end.term ?? $0.record?.end?.term ?? 0 }
+    let term = (votes + ends).max() ?? 0
     try OpeningPlan.requireHeadroom(
-      state, sequence: lastSequence + 1, edit: number + 2, term: last?.term ?? 0, path: path)
-    try OpeningPlan.requireHeadroom(last: kept.last, of: last?.term ?? 0, path: path)
+      opened, sequence: lastSequence + 1, edit: number + 2, term: term, path: evidence.path)
+    try OpeningPlan.requireHeadroom(last: last, of: term, path: evidence.path)
   }
 
   /// Everything in order: save, make, replace the manifest, move aside.

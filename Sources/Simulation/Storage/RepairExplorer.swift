@@ -19,6 +19,8 @@ public struct RepairReport: Sendable {
   public var repairsWithLoss = 0
   /// Logs that ended in the middle of a write that was to replace a suffix.
   public var tornTails = 0
+  /// Places before such an end that were zeroed.
+  public var injuriesBeforeTails = 0
   /// Places in a repair at which a crash was tried.
   public var crashPoints = 0
   /// Images of a crash that were repaired again.
@@ -35,6 +37,7 @@ public struct RepairReport: Sendable {
     repairs += other.repairs
     repairsWithLoss += other.repairsWithLoss
     tornTails += other.tornTails
+    injuriesBeforeTails += other.injuriesBeforeTails
     crashPoints += other.crashPoints
     states += other.states
     statesRepeated += other.statesRepeated
@@ -93,7 +96,9 @@ public struct RepairExplorer {
     do {
       let written = try write()
       for _ in 0..<count {
-        guard let (injured, what) = try injure(written.image) else { continue }
+        guard let (injured, what) = try injure(written.image, isTorn: written.isTorn) else {
+          continue
+        }
         for keep in RepairPlan.Keep.allCases {
           let history = "seed \(seed), \(what), keep \(keep.rawValue)"
           try explore(injured, written.model, keep, history)
@@ -107,7 +112,9 @@ public struct RepairExplorer {
 
   // MARK: Making and injuring a log
 
-  private mutating func write() throws(SimulationFailure) -> (image: DiskImage, model: LogModel) {
+  private mutating func write() throws(SimulationFailure)
+    -> (image: DiskImage, model: LogModel, isTorn: Bool)
+  {
     let disk = SimulatedDisk()
     let driver = StorageDriver(disk: disk, options: options, seed: random.next())
     driver.finishesEach = true
@@ -119,7 +126,9 @@ public struct RepairExplorer {
     }
     let before = driver.expectation.logs[0]
     let isTorn = random.next() % 2 == 0
-    if isTorn, let torn = try tear(driver, disk, before) { return (torn, before) }
+    if isTorn, let torn = try tear(driver, disk, before) {
+      return (torn, before, true)
+    }
     // What was asked for is done.
     try driver.perform(.idle)
     let model = driver.expectation.logs[0]
@@ -127,7 +136,7 @@ public struct RepairExplorer {
     let files = disk.state.entries.sorted { $0.key < $1.key }.map {
       (name: $0.key, content: disk.state.inodes[$0.value].content)
     }
-    return (DiskImage(files: files), model)
+    return (DiskImage(files: files), model, false)
   }
 
   /// What a crash leaves in the middle of a write that was to replace a suffix; nil if none of several
@@ -168,13 +177,18 @@ public struct RepairExplorer {
 
   /// A copy that refuses to open; nil if none of several tries led to one.
   private mutating func injure(
-    _ image: DiskImage
+    _ image: DiskImage, isTorn: Bool
   ) throws(SimulationFailure) -> (DiskImage, what: String)? {
     for _ in 0..<10 {
       var injured = image
       var what: [String] = []
       var injuries: [Injury] = []
-      for _ in 0..<1 + random.next() % 2 {
+      // What lies before a torn frame is vouched for by that alone.
+      if isTorn, random.next() % 2 == 0, let done = injureLast(&injured) {
+        injuries.append(.flip)
+        what.append(done)
+      }
+      for _ in 0..<(what.isEmpty ? 1 : 0) + random.next() % 2 {
         let injury = Injury.allCases[Int(random.next() % UInt64(Injury.allCases.count))]
         // With the manifests gone nothing tells that a file was there.
         let combines = injuries.allSatisfy { $0 == .flip } || injury == .flip
@@ -190,6 +204,22 @@ public struct RepairExplorer {
       return (injured, what.joined(separator: ", "))
     }
     return nil
+  }
+
+  /// Zeros a page of the last segment, or the first part of one, and says so.
+  private mutating func injureLast(_ image: inout DiskImage) -> String? {
+    let segments = image.files.indices.filter { SegmentName(image.files[$0].name) != nil }
+    guard let i = segments.last else { return nil }
+    let used = image.files[i].content.lastIndex { $0 != 0 } ?? 0
+    let pages = (used - Layout.segmentHeader) / Layout.page
+    // The last page is the torn frame's.
+    guard pages > 0 else { return nil }
+    let start = Layout.segmentHeader + Int(random.next() % UInt64(pages)) * Layout.page
+    let count = random.next() % 2 == 0 ? Layout.page : Layout.frame
+    image.files[i].content.replaceSubrange(
+      start..<start + count, with: repeatElement(0, count: count))
+    report.injuriesBeforeTails += 1
+    return "\(image.files[i].name) zeroed at bytes \(start)-\(start + count - 1)"
   }
 
   /// Injures `image`, and says how; nil where there is nothing to injure like that.
