@@ -111,6 +111,13 @@ extension OpeningPlan {
     try requireHeadroom(last: max(end.index, state.previousIndex), of: end.term, path: path)
     // What was compacted has a term as well, and terms never fall.
     let runs = state.segments.compactMap(\.end).flatMap(\.termRuns) + opened.active.end.termRuns
+    let lastTerm = runs.last?.term ?? state.previousTerm
+    guard end.term <= lastTerm else {
+      throw RecoveryError(
+        .damaged,
+        "\(path) was not touched: its last segment says that it follows term \(end.term), and the log's "
+          + "last entry is of term \(lastTerm)")
+    }
     let first = runs.last { $0.firstIndex <= state.firstIndex }
     guard first?.term ?? state.previousTerm >= state.previousTerm else {
       throw RecoveryError(
