@@ -119,8 +119,30 @@ public struct SegmentRecord: Hashable, Sendable {
 }
 
 extension SegmentRecord {
-  /// Refuses a record that no segment can come with: only one that has ended is cut or sealed.
-  package func validateAsAdded() throws(FormatError) {
+  /// Notes where the segment ends; what is refused changes nothing.
+  package mutating func finish(at end: SegmentEnd, isCut: Bool) throws(FormatError) {
+    guard end.index >= previousIndex else {
+      throw FormatError(.inconsistent, "segment \(fileName) ends before it begins")
+    }
+    var ended = self
+    ended.end = end
+    ended.isCut = self.isCut || isCut
+    ended.durableThrough = max(durableThrough, end.ordinal)
+    try ended.validate()
+    self = ended
+  }
+
+  /// Notes what the file is once its footer is written; what is refused changes nothing.
+  package mutating func seal(as seal: SegmentSeal) throws(FormatError) {
+    var sealed = self
+    sealed.seal = seal
+    try sealed.validate()
+    self = sealed
+  }
+
+  /// Refuses a record that no segment can have: only one that has ended is cut or sealed, and none is
+  /// both.
+  package func validate() throws(FormatError) {
     guard end != nil || (!isCut && seal == nil) else {
       throw FormatError(.inconsistent, "segment \(fileName) is cut or sealed, and has not ended")
     }
@@ -170,6 +192,8 @@ public struct ManifestState: Hashable, Sendable {
   }
 
   public var previousIndex: LogIndex { firstIndex - 1 }
+  public var active: SegmentRecord? { segments.last }
+
   /// A UID that no segment has, whatever the generator gives: it may have been seeded as before.
   package func freshUID(using generator: inout some RandomNumberGenerator) -> UID {
     while true {
@@ -177,7 +201,6 @@ public struct ManifestState: Hashable, Sendable {
       if !segments.contains(where: { $0.uid == uid }) { return uid }
     }
   }
-  public var active: SegmentRecord? { segments.last }
 
   /// Applies one change, or says why it cannot be part of this manifest.
   public mutating func apply(_ change: ManifestChange) throws(FormatError) {
@@ -202,25 +225,17 @@ public struct ManifestState: Hashable, Sendable {
       guard segments.last.map({ $0.end?.index == record.previousIndex }) ?? true else {
         throw FormatError(.inconsistent, "segment \(record.fileName) does not follow the last one")
       }
-      try record.validateAsAdded()
+      try record.validate()
       guard !segments.contains(where: { $0.uid == record.uid || $0.name == record.name }),
         !dropped.contains(record.name)
       else { throw record.isThereTwice }
       segments.append(record)
     case .ended(let uid, let end, let isCut):
       let i = try position(of: uid)
-      guard end.index >= segments[i].previousIndex else {
-        throw FormatError(.inconsistent, "a segment that ends before it begins")
-      }
-      segments[i].end = end
-      segments[i].isCut = segments[i].isCut || isCut
-      segments[i].durableThrough = max(segments[i].durableThrough, end.ordinal)
+      try segments[i].finish(at: end, isCut: isCut)
     case .sealed(let uid, let seal):
       let i = try position(of: uid)
-      guard segments[i].end != nil, !segments[i].isCut else {
-        throw FormatError(.inconsistent, "a seal for a segment that has not ended")
-      }
-      segments[i].seal = seal
+      try segments[i].seal(as: seal)
     case .first(let index, let previousTerm):
       guard index >= firstIndex else {
         throw FormatError(.inconsistent, "the first index goes back")

@@ -162,6 +162,18 @@ struct ManifestStateTests {
     var cut = try twoSegments()
     try cut.apply(.ended(Self.a, Self.end(5, index: 10), isCut: true))
     expectRefusal(of: .sealed(Self.a, seal), by: cut)
+    // Nor is what was sealed cut: the manifest could not be written whole again.
+    expectRefusal(of: .ended(Self.a, Self.end(5, index: 10), isCut: true), by: state)
+  }
+
+  /// A generator that was seeded as in the life before gives the same UID once more.
+  @Test func aFreshUIDIsNoSegments() throws {
+    var first = SeededGenerator(seed: 4)
+    let taken = UID(using: &first)
+    let next = UID(using: &first)
+    var again = SeededGenerator(seed: 4)
+    let state = try state([.added(Self.record(taken, firstIndex: 1, sequence: 1))])
+    #expect(state.freshUID(using: &again) == next)
   }
 
   @Test func theFirstIndexNeverGoesBack() throws {

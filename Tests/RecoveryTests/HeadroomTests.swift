@@ -6,6 +6,7 @@ import LogFormat
 import Recovery
 import Simulation
 import StorageIO
+import TestSupport
 import Testing
 
 @Suite struct HeadroomTests {
@@ -132,6 +133,97 @@ import Testing
       } else {
         #expect(try LogFixture.open(log.disk).opened.active.end.term == term)
       }
+    }
+  }
+
+  /// A last segment without an entry says which term it follows. One above the term of the log's last
+  /// entry was taken, and entries of a term between the two were not read back.
+  @Test func aSegmentThatFollowsATermTheLogDoesNotHaveIsRefused() throws {
+    for (term, isRefused) in [(1 as Term, false), (2, true), (Layout.indexMax, true)] {
+      var log = try LogFixture()
+      try log.segment.batch([.filler(10)], term: 1)
+      try log.segment.marker()
+      let ended = try log.roll(isSealed: true)
+      let header = SegmentFixture.header(
+        firstIndex: log.segment.header.firstIndex, previousTerm: term, sequence: 3,
+        group: log.state.group)
+      try log.disk.remove(log.segment.name)
+      log.segment = try SegmentFixture(on: log.disk, header: header)
+      var state = log.state
+      state.segments[1] = SegmentRecord(header: header, capacity: log.segment.capacity)
+      try log.rewrite(state)
+      if isRefused {
+        try log.expectRefusal(.damaged)
+      } else {
+        #expect(try LogFixture.open(log.disk).opened.active.end.index == ended.lastIndex)
+      }
+    }
+  }
+
+  /// Entries 1 to 4 are of the terms 1, 1, 2 and 2. Where the manifest has another term before the first
+  /// entry than the one that lies there, and all of them are compacted, the next entry would be of a
+  /// term below the segment's last.
+  @Test(arguments: [(3, 1), (3, 0), (3, 2), (5, 2), (5, 1), (5, 3)] as [(LogIndex, Term)])
+  func aTermBeforeTheFirstEntryThatIsNotTheEntrysIsRefused(_ first: LogIndex, _ term: Term) throws {
+    var log = try LogFixture()
+    for term in [1, 1, 2, 2] as [Term] { try log.segment.batch([.filler(10)], term: term) }
+    try log.segment.marker()
+    var state = log.state
+    state.firstIndex = first
+    state.previousTerm = term
+    try log.rewrite(state)
+    if term == (first == 3 ? 1 : 2) {
+      #expect(try LogFixture.open(log.disk).opened.manifest.previousTerm == term)
+    } else {
+      try log.expectRefusal(.damaged)
+    }
+  }
+
+  /// A repair asks for the room that its opening will need: a plan that ends in a directory which does
+  /// not open was made, and applied.
+  @Test(arguments: [false, true])
+  func aRepairAsksForTheRoomOfItsOpening(_ isRefused: Bool) throws {
+    // Boots.
+    var log = try damagedLog()
+    var state = log.state
+    state.boots = [Boot(counter: Layout.indexMax - Self.headroom - (isRefused ? 0 : 1), random: 1)]
+    try log.rewrite(state)
+    try expectRepair(of: log, isRefused: isRefused)
+    // Terms: without its votes the log goes on in the next one.
+    log = try damagedLog(term: Layout.indexMax - (isRefused ? 0 : 1))
+    for name in VoteFile.names { try log.disk.flip(name, at: 30) }
+    try expectRepair(of: log, isRefused: isRefused)
+  }
+
+  /// A log of three entries whose second one is damaged below the mark.
+  private func damagedLog(term: Term = 1) throws -> LogFixture {
+    var log = try LogFixture()
+    let frames = try (0..<3).map { try log.segment.batch([.filler(90, $0)], term: term) }
+    try log.segment.marker()
+    try log.segment.flip(at: frames[1].bodyEnd - 1)
+    return log
+  }
+
+  private func expectRepair(
+    of log: LogFixture, isRefused: Bool, sourceLocation: SourceLocation = #_sourceLocation
+  ) throws {
+    let before = try log.disk.contents()
+    var generator = SeededGenerator(seed: 3)
+    let plan = { (generator: inout SeededGenerator) throws in
+      try RepairPlan.make(
+        for: try log.diagnose(.everything), in: log.disk, accepting: [Loss(2...3)], keep: .before,
+        options: LogFixture.options, using: &generator)
+    }
+    if isRefused {
+      #expect(throws: RecoveryError.self, sourceLocation: sourceLocation) {
+        _ = try plan(&generator)
+      }
+      #expect(try log.disk.contents() == before, sourceLocation: sourceLocation)
+    } else {
+      var executor = DiskExecutor(directory: log.disk)
+      try executor.run(try plan(&generator).steps)
+      #expect(
+        try LogFixture.open(log.disk).opened.active.end.index == 1, sourceLocation: sourceLocation)
     }
   }
 }

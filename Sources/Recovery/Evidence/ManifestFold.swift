@@ -69,19 +69,10 @@ package struct ManifestFold {
     case .added(let record): try add(record)
     case .ended(let uid, let end, let isCut):
       let i = try place(of: uid)
-      guard end.index >= records[i].previousIndex else {
-        throw FormatError(.inconsistent, "a segment that ends before it begins")
-      }
-      records[i].end = end
-      records[i].isCut = records[i].isCut || isCut
-      records[i].durableThrough = max(records[i].durableThrough, end.ordinal)
+      try records[i].finish(at: end, isCut: isCut)
       touched.append(i)
     case .sealed(let uid, let seal):
-      let i = try place(of: uid)
-      guard records[i].end != nil, !records[i].isCut else {
-        throw FormatError(.inconsistent, "a seal for a segment that has not ended")
-      }
-      records[i].seal = seal
+      try records[try place(of: uid)].seal(as: seal)
     case .dropped(let uid): remove(try place(of: uid), uid)
     case .droppedName(let name):
       guard !names.contains(name) else {
@@ -98,7 +89,7 @@ package struct ManifestFold {
     guard last == Self.none || records[last].end?.index == record.previousIndex else {
       throw FormatError(.inconsistent, "segment \(record.fileName) does not follow the last one")
     }
-    try record.validateAsAdded()
+    try record.validate()
     guard places[record.uid] == nil, !droppedNames.contains(record.name),
       names.insert(record.name).inserted
     else { throw record.isThereTwice }

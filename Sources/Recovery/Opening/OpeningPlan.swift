@@ -109,8 +109,15 @@ extension OpeningPlan {
     // What the active segment says is in no manifest yet, so reading that back does not cover it.
     let end = opened.active.end
     try requireHeadroom(last: max(end.index, state.previousIndex), of: end.term, path: path)
-    // What was compacted has a term as well, and terms never fall.
-    let runs = state.segments.compactMap(\.end).flatMap(\.termRuns) + opened.active.end.termRuns
+    try requireTerms(state, end, path: path)
+  }
+
+  /// Refuses a log whose manifest, entries and last segment differ on a term: what is appended next
+  /// would be of a term that no reader lets follow.
+  private static func requireTerms(
+    _ state: ManifestState, _ end: SegmentEnd, path: String
+  ) throws(RecoveryError) {
+    let runs = state.segments.compactMap(\.end).flatMap(\.termRuns) + end.termRuns
     let lastTerm = runs.last?.term ?? state.previousTerm
     guard end.term <= lastTerm else {
       throw RecoveryError(
@@ -118,13 +125,15 @@ extension OpeningPlan {
         "\(path) was not touched: its last segment says that it follows term \(end.term), and the log's "
           + "last entry is of term \(lastTerm)")
     }
-    let first = runs.last { $0.firstIndex <= state.firstIndex }
-    guard first?.term ?? state.previousTerm >= state.previousTerm else {
-      throw RecoveryError(
-        .damaged,
-        "\(path) was not touched: the manifest says term \(state.previousTerm) before entry "
-          + "\(state.firstIndex), which is of a lower one")
-    }
+    // The last entry that was compacted may still lie in the first segment.
+    let previous =
+      end.index < state.previousIndex
+      ? nil : runs.last { $0.firstIndex <= state.previousIndex }
+    guard let previous, previous.term != state.previousTerm else { return }
+    throw RecoveryError(
+      .damaged,
+      "\(path) was not touched: the manifest says term \(state.previousTerm) before entry "
+        + "\(state.firstIndex), and the entry there is of term \(previous.term)")
   }
 
   /// Refuses numbers of files, edits, boots or terms that leave no room to go on.

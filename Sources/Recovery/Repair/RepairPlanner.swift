@@ -95,7 +95,10 @@ struct RepairPlanner {
     opened.boots.append(Boot(counter: boot.overflow ? .max : boot.partialValue, random: 0))
     let votes = evidence.votes.compactMap(\.file?.state.term)
     let ends = chain.links.map { $0.scan?.end.term ?? $0.record?.end?.term ?? 0 }
-    let term = (votes + ends).max() ?? 0
+    // Where votes are lost, opening goes on one term above every one that can be read.
+    let isVoteSure =
+      evidence.manifest != nil && !diagnosis.findings.contains { $0.verdict == .voteLost }
+    let term = ((votes + ends).max() ?? 0) + (isVoteSure ? 0 : 1)
     try OpeningPlan.requireHeadroom(
       opened, sequence: lastSequence + 1, edit: number + 2, term: term, path: evidence.path)
     try OpeningPlan.requireHeadroom(last: last, of: term, path: evidence.path)
