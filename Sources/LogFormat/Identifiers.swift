@@ -23,6 +23,11 @@ public struct UID: Hashable, Sendable, Comparable {
     self.init(high: generator.next(), low: generator.next())
   }
 
+  /// The first name that `generator` gives and that is not taken.
+  package init(using generator: inout some RandomNumberGenerator, unless isTaken: (UID) -> Bool) {
+    repeat { self.init(using: &generator) } while isTaken(self)
+  }
+
   public static func < (a: UID, b: UID) -> Bool { (a.high, a.low) < (b.high, b.low) }
 }
 

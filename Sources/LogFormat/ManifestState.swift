@@ -196,10 +196,7 @@ public struct ManifestState: Hashable, Sendable {
 
   /// A UID that no segment has, whatever the generator gives: it may have been seeded as before.
   package func freshUID(using generator: inout some RandomNumberGenerator) -> UID {
-    while true {
-      let uid = UID(using: &generator)
-      if !segments.contains(where: { $0.uid == uid }) { return uid }
-    }
+    UID(using: &generator) { uid in segments.contains { $0.uid == uid } }
   }
 
   /// Applies one change, or says why it cannot be part of this manifest.
@@ -256,6 +253,7 @@ public struct ManifestState: Hashable, Sendable {
 
   /// Refuses a state that no log can have; checked whenever an edit was applied whole.
   public func validate() throws(FormatError) {
+    guard !segments.isEmpty else { throw FormatError(.inconsistent, "a log without a segment") }
     var term: Term = 0
     for (i, segment) in segments.enumerated() {
       if i > 0, segments[i - 1].end?.index != segment.previousIndex {

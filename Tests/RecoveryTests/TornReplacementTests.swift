@@ -81,6 +81,97 @@ import Testing
     #expect(try repair(log, .before).losses == [Loss(4...6)])
   }
 
+  /// What is cut takes nothing back, so it does not say either that damage before it hid nothing: the
+  /// entry that is gone stays lost, and whoever gives it up is asked.
+  @Test func whatACutFrameWasToTakeBackIsStillLost() throws {
+    var log = try LogFixture()
+    for _ in 1...5 { try log.segment.entry() }
+    try log.segment.marker()
+    let torn = try log.segment.batch([.filler(3000)], durable: 6, truncateAfter: 2)
+    try log.segment.batch([.filler(100)], durable: 6)
+    try log.segment.zero(torn.bodyEnd - 1200..<torn.end)
+    try log.segment.zero(log.segment.frames[4].range)
+    let findings = try log.diagnose().findings
+    #expect(findings.map(\.verdict.refusesOpening) == [true, false])
+    #expect(findings[0].firstIndex == 5 && findings[0].lastIndex == nil)
+    #expect(try log.readable().entries.map(\.index) == Array(1...4))
+    #expect(try log.readable().damage == 1)
+    let plan = try repair(log, .before)
+    #expect(!plan.isAccepted && plan.losses == [Loss(first: 5)])
+  }
+
+  /// The same where the frame went further back than the damage, and brought the log further than that.
+  @Test func damageThatWasTakenBackInPartIsLostWhole() throws {
+    var log = try LogFixture()
+    for _ in 1...4 { try log.segment.entry() }
+    let lost = try log.segment.batch((5...9).map { .filler(50, $0) })
+    try log.segment.marker()
+    let torn = try log.segment.batch([.filler(3000)], durable: 6, truncateAfter: 6)
+    try log.segment.batch([.filler(100)], durable: 6)
+    try log.segment.zero(torn.bodyEnd - 1200..<torn.end)
+    try log.segment.zero(lost.range)
+    #expect(try repair(log, .before).losses == [Loss(first: 5)])
+  }
+
+  /// It says of those before it that they stood, and of no others.
+  @Test func aCutTruncationClearsNoDoubtBehindItself() throws {
+    var log = try LogFixture()
+    for _ in 1...4 { try log.segment.entry() }
+    try log.segment.bare(.marker, durable: 4)
+    let torn = try log.segment.batch([.filler(3000)], durable: 5, truncateAfter: 2)
+    try log.segment.zero(torn.bodyEnd - 1200..<torn.end)
+    try log.segment.flip(at: log.segment.frames[4].offset + 17)
+    let findings = try log.diagnose().findings
+    #expect(findings.map(\.verdict.refusesOpening) == [true, false])
+    #expect(findings[0].uncertain == 3...4)
+  }
+
+  /// The frame is gone and the body tells what it brought: it took the place of more than that.
+  @Test(arguments: [true, false])
+  func aFramelessReplacementNamesAllThatItReplaced(_ hasManifest: Bool) throws {
+    let (log, frame) = try replaced()
+    try log.segment.flip(at: frame.offset + 17)
+    if hasManifest {
+      let finding = try #require(try log.diagnose().findings.first)
+      #expect(finding.verdict == .ambiguousTail && finding.uncertain == 4...6)
+      #expect(finding.firstIndex == 4 && finding.lastIndex == 6)
+    } else {
+      for name in ManifestHeader.names { try log.disk.remove(name) }
+    }
+    let plan = try repair(log, .before)
+    #expect(!plan.isAccepted && plan.losses == [Loss(4...6)])
+  }
+
+  /// The frame that replaced the end of a segment is gone without a trace, and the manifests with it:
+  /// the next segment says that it follows a higher term.
+  @Test func aReplacementThatTheNextSegmentKnowsOfIsMissing() throws {
+    var log = try LogFixture()
+    for _ in 1...3 { try log.segment.batch([.filler(10)], term: 2) }
+    let replacement = try log.segment.batch([.filler(10)], term: 3, truncateAfter: 2)
+    try log.roll(isSealed: false)
+    let first = try #require(log.state.segments.first)
+    try log.disk.write(.zeros(replacement.bytes.count), to: first.fileName, at: replacement.offset)
+    for name in ManifestHeader.names { try log.disk.remove(name) }
+    let plan = try repair(log, .before)
+    #expect(!plan.isAccepted && plan.losses == [Loss(3...3)])
+    _ = try repair(log, .before, accepting: plan.losses)
+    try LogFixture.open(log.disk)
+    #expect(try log.indices == [1, 2])
+  }
+
+  /// Sectors of free space far behind damage are not part of it.
+  @Test func damageEndsWhereItsFrameSays() throws {
+    var log = try LogFixture()
+    for _ in 1...3 { try log.segment.entry() }
+    try log.close()
+    let last = log.segment.frames[2]
+    try log.segment.flip(at: last.bodyEnd - 3)
+    let sector = (last.end + 5 * Layout.page) / Layout.sector + 2
+    log.disk.faults = [.unreadable(file: log.segment.name, sector: sector)]
+    let plan = try repair(log, .before)
+    #expect(!plan.isAccepted && plan.losses == [Loss(3...3)])
+  }
+
   /// A number that leaves no room: a repair that would not open afterwards is not planned.
   @Test func noRepairIsPlannedThatWouldNotOpen() throws {
     var log = try LogFixture()

@@ -55,6 +55,8 @@ public struct SegmentBreak: Hashable, Sendable {
   public var takenBackThrough: LogIndex?
   /// Where the next valid frame begins, if there is one.
   public var resumesAt: Int?
+  /// What the broken frame says of the log before it, where it can be read though its body cannot.
+  var word: FrameWord?
   /// What exactly disagreed, for people.
   public var detail: String
 
@@ -77,6 +79,33 @@ public struct SegmentBreak: Hashable, Sendable {
   /// True when frames that followed are gone as well, and none that is left tells of them.
   private func hidesFrames(durableThrough mark: UInt32) -> Bool {
     resumesAt == nil && (shape == .fileEnds || ordinal < mark)
+  }
+}
+
+/// What a frame that can be read says of the log before it. That stays true where the frame itself
+/// does not count, because its body is torn.
+struct FrameWord: Hashable, Sendable {
+  /// Where it ends in the file.
+  var end: Int
+  /// True when frames before it are gone without a trace.
+  var skipsFrames: Bool
+  /// The log held every entry up to this one, and the frame was to take back those behind it.
+  var truncateAfter: LogIndex?
+  /// The first entry that it brings, if its body tells.
+  var firstIndex: LogIndex?
+}
+
+extension SegmentBreak {
+  /// Takes in what the frame says that the log is cut at: of the entries before this break, and of
+  /// where those end that are lost with it.
+  fileprivate mutating func settle(by word: FrameWord) {
+    if let index = word.truncateAfter {
+      // It takes nothing back, and no frame before it had taken back what it was to keep.
+      uncertainFrom = uncertainFrom.map { max($0, index + 1) }
+    } else if let index = word.firstIndex {
+      uncertainFrom = nil
+      lastIndex = lastIndex ?? max(index, firstIndex) - 1
+    }
   }
 }
 
@@ -143,7 +172,9 @@ public struct SegmentScan: Sendable {
   }
   /// What was not delivered of what lies at a break, or of frames that may follow it.
   func withheld(from found: SegmentBreak) -> Range<Int>? {
-    let end = found.resumesAt ?? .max
+    // Its frame says how far it reached, unless a frame may follow that was not delivered.
+    let reach = mayHideWitness(of: found) ? nil : found.word?.end
+    let end = found.resumesAt ?? reach ?? .max
     return unreadable.first { $0.overlaps(found.offset..<max(end, found.offset + 1)) }
   }
   /// CRC32C of the file up to `end`, if the chain is unbroken up to there.
@@ -278,8 +309,21 @@ extension SegmentScan {
   {
     guard cut == breaks.first else {
       var counted = try SegmentScan.scan(file, header: header, limit: cut.offset)
-      // What a frame says of those before it stays true, though its own body does not count.
+      // Whatever lies from the cut on takes nothing back, and so it cannot say where a loss ends.
+      let alone = counted.breaks
       counted.breaks = breaks.filter { $0.offset < cut.offset }
+      for i in counted.breaks.indices {
+        let found = alone.first { $0.offset == counted.breaks[i].offset }
+        counted.breaks[i].lastIndex = found?.lastIndex
+        counted.breaks[i].uncertainFrom = found == nil ? header.firstIndex : found?.uncertainFrom
+      }
+      if let word = cut.word {
+        if word.skipsFrames, let last = counted.breaks.indices.last {
+          counted.breaks[last].lastIndex = nil
+          counted.breaks[last].uncertainFrom = header.firstIndex
+        }
+        for i in counted.breaks.indices { counted.breaks[i].settle(by: word) }
+      }
       counted.durableOrdinalAnywhere = durableOrdinalAnywhere
       counted.manifestEdit = manifestEdit
       return counted

@@ -353,6 +353,11 @@ struct SegmentScanner {
     var found = SegmentBreak(
       shape: shape, offset: offset, ordinal: expectedOrdinal, later: .none, firstIndex: nextIndex,
       lastIndex: nil, takenBackThrough: takenBackThrough, resumesAt: nil, detail: detail)
+    if let frame, shape != .outOfOrder {
+      found.word = FrameWord(
+        end: next, skipsFrames: frame.ordinal > expectedOrdinal,
+        truncateAfter: frame.truncateAfter)
+    }
     // The frame that belongs here may have taken back whatever this segment held.
     if frame == nil || shape == .outOfOrder { found.uncertainFrom = scan.header.firstIndex }
     if shape != .outOfOrder, let body, let frame, frame.skip < body.count {
@@ -360,6 +365,7 @@ struct SegmentScanner {
       confirm(before: body.firstIndex + LogIndex(frame.skip))
       found.firstIndex = body.firstIndex + LogIndex(frame.skip)
       found.lastIndex = body.lastIndex
+      found.word?.firstIndex = found.firstIndex
       // Where it begins is where it took entries back to, if it did: not how far they went before.
       if frame.truncateAfter == nil { resolve(before: found.firstIndex) }
       nextIndex = body.lastIndex + 1
@@ -380,7 +386,10 @@ struct SegmentScanner {
     if frame == nil, let body, let first = try firstIndex(of: body, before: later) {
       unresolved.removeLast()
       found.uncertainFrom = nil
-      if first < nextIndex { truncateBehindBreak(after: first - 1) }
+      if first < nextIndex {
+        found.takenBackThrough = nextIndex - 1
+        truncateBehindBreak(after: first - 1)
+      }
       resolve(before: first)
       found.firstIndex = first
       found.lastIndex = body.lastIndex

@@ -137,7 +137,7 @@ extension RepairPlanner {
   ) throws(RecoveryError) -> SegmentRecord {
     lastSequence += 1
     let header = SegmentHeader(
-      purpose: .rebuilt, group: state.group, uid: state.freshUID(using: &generator),
+      purpose: .rebuilt, group: state.group, uid: freshUID(using: &generator),
       salt: generator.next(),
       sequence: lastSequence, firstIndex: range.lowerBound, previousTerm: previousTerm)
     var copy = SegmentCopy(header: header)
@@ -178,13 +178,22 @@ extension RepairPlanner {
   ) {
     lastSequence += 1
     let header = SegmentHeader(
-      purpose: .rebuilt, group: state.group, uid: state.freshUID(using: &generator),
+      purpose: .rebuilt, group: state.group, uid: freshUID(using: &generator),
       salt: generator.next(),
       sequence: lastSequence, firstIndex: firstIndex, previousTerm: previousTerm)
     let record = SegmentRecord(header: header, capacity: options.segmentBytes)
     make(record, header, [])
     state.segments.append(record)
     state.isClosed = false
+  }
+
+  /// A UID that no segment has that is named, there, or made.
+  private mutating func freshUID(using generator: inout some RandomNumberGenerator) -> UID {
+    let named = (manifests + [state]).flatMap(\.segments).map(\.uid)
+    let taken = Set(named + evidence.unknown.compactMap(\.scan?.header.uid) + made)
+    let uid = UID(using: &generator) { taken.contains($0) }
+    made.append(uid)
+    return uid
   }
 
   /// The file is whole and durable before it has its name: a crash leaves no half of a segment, which

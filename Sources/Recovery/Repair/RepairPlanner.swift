@@ -29,6 +29,8 @@ struct RepairPlanner {
   var making: [DiskStep] = []
   /// Files that are copied aside before anything is changed.
   var copied: [String] = []
+  /// The UIDs of segments that are made.
+  var made: [UID] = []
   /// Files that leave the log, moved aside once the manifest does not name them.
   var leaving: [String] = []
 
@@ -84,24 +86,40 @@ struct RepairPlanner {
     try build(chain, kept, using: &generator)
     try OpeningPlan.requireReadable(state, number: number + 1, path: evidence.path)
     try requireHeadroom(chain, through: kept.last)
+    try requireTerms(through: kept.last)
   }
 
-  /// What is repaired has to open, with one more file, edit and boot.
+  /// What is repaired has to open, with one more file and boot.
   private func requireHeadroom(
-    _ chain: SegmentChain, through last: LogIndex
+    _ chain: SegmentChain, through index: LogIndex
   ) throws(RecoveryError) {
     var opened = state
     let boot = (state.boots.last?.counter ?? 0).addingReportingOverflow(1)
     opened.boots.append(Boot(counter: boot.overflow ? .max : boot.partialValue, random: 0))
+    let ends = state.segments.map { $0.end?.term ?? $0.previousTerm }
+    let last = (ends + [chain.links.last?.scan?.end.term ?? 0]).max() ?? 0
     let votes = evidence.votes.compactMap(\.file?.state.term)
-    let ends = chain.links.map { $0.scan?.end.term ?? $0.record?.end?.term ?? 0 }
     // Where votes are lost, opening goes on one term above every one that can be read.
     let isVoteSure =
       evidence.manifest != nil && !diagnosis.findings.contains { $0.verdict == .voteLost }
-    let term = ((votes + ends).max() ?? 0) + (isVoteSure ? 0 : 1)
+    let term = max(votes.max() ?? 0, last) + (isVoteSure ? 0 : 1)
+    // The repair writes one edit, its opening another, and a third where it seals what has ended.
     try OpeningPlan.requireHeadroom(
-      opened, sequence: lastSequence + 1, edit: number + 2, term: term, path: evidence.path)
-    try OpeningPlan.requireHeadroom(last: last, of: term, path: evidence.path)
+      opened, sequence: lastSequence + 1, edit: number + 3, term: term, path: evidence.path)
+    try OpeningPlan.requireHeadroom(last: index, of: last, path: evidence.path)
+  }
+
+  /// What follows the last entry may not say that it follows a higher term: it would not open.
+  private func requireTerms(through index: LogIndex) throws(RecoveryError) {
+    guard let last = state.segments.last, index < last.firstIndex else { return }
+    let term = state.segments.compactMap(\.end?.termRuns.last?.term).last ?? state.previousTerm
+    guard last.previousTerm <= term else {
+      throw RecoveryError(
+        .damaged,
+        "\(evidence.path) was not touched: \(last.fileName) says that it follows term "
+          + "\(last.previousTerm), and entry \(index) is of term \(term): keep the other side of the "
+          + "damage, or move that file away")
+    }
   }
 
   /// Everything in order: save, make, replace the manifest, move aside.

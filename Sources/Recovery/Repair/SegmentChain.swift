@@ -247,6 +247,9 @@ struct SegmentChain {
     var ranges: [ClosedRange<LogIndex>] = []
     if let first = links.first?.firstIndex, first > begin { ranges.append(begin...first - 1) }
     for (i, link) in links.enumerated() {
+      if i > 0, let index = Self.staleEnd(links[i - 1], before: link), index >= begin {
+        ranges.append(index...index)
+      }
       guard let span = span(i, from: begin) else { continue }
       ranges += link.missing(in: span, isLast: i == links.count - 1, stop)
     }
@@ -256,6 +259,17 @@ struct SegmentChain {
       last = further
     }
     return (Self.merged(ranges), last)
+  }
+
+  /// The last entry of a segment, where the next one was begun behind one of a higher term: the frame
+  /// that brought that one, and took this one back, is gone without a trace.
+  private static func staleEnd(_ link: ChainLink, before next: ChainLink) -> LogIndex? {
+    let index = next.firstIndex - 1
+    guard !link.isVouched, let scan = link.scan,
+      index >= link.firstIndex, index <= scan.end.index,
+      scan.term(at: index) < next.header.previousTerm
+    else { return nil }
+    return index
   }
 
   /// True when there may have been entries behind the last one that anybody knows of.

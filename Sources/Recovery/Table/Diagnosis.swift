@@ -310,7 +310,9 @@ public struct Diagnosis: Sendable {
     let ended = record.end?.ordinal
     let mark = max(record.durableThrough, scan.durableOrdinal)
     var findings: [Finding] = []
-    for found in scan.breaks {
+    for seen in scan.breaks {
+      // What is cut behind it takes nothing back.
+      let found = segment.counted?.breaks.first { $0.offset == seen.offset } ?? seen
       // Behind the end that the manifest gives, the file is not part of the log.
       if let ended, found.ordinal > ended { continue }
       let facts = segment.facts(of: found, evidence.stop)

@@ -184,9 +184,10 @@ public struct RepairExplorer {
       var what: [String] = []
       var injuries: [Injury] = []
       // What lies before a torn frame is vouched for by that alone.
-      if isTorn, random.next() % 2 == 0, let done = injureLast(&injured) {
+      let before = isTorn && random.next() % 2 == 0 ? injureLast(&injured) : nil
+      if let before {
         injuries.append(.flip)
-        what.append(done)
+        what.append(before)
       }
       for _ in 0..<(what.isEmpty ? 1 : 0) + random.next() % 2 {
         let injury = Injury.allCases[Int(random.next() % UInt64(Injury.allCases.count))]
@@ -198,6 +199,7 @@ public struct RepairExplorer {
       }
       let diagnosis = try diagnose(SimulatedDisk(injured.state))
       guard !diagnosis.refusals.isEmpty else { continue }
+      if before != nil { report.injuriesBeforeTails += 1 }
       for row in Set(diagnosis.refusals.map(\.verdict.rawValue)) {
         report.verdicts[row, default: 0] += 1
       }
@@ -218,7 +220,6 @@ public struct RepairExplorer {
     let count = random.next() % 2 == 0 ? Layout.page : Layout.frame
     image.files[i].content.replaceSubrange(
       start..<start + count, with: repeatElement(0, count: count))
-    report.injuriesBeforeTails += 1
     return "\(image.files[i].name) zeroed at bytes \(start)-\(start + count - 1)"
   }
 
