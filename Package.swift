@@ -65,6 +65,7 @@ let package = Package(
       name: "LogStorage",
       dependencies: ["ByteBuffers", "CPOSIX", "LogFormat", "StorageIO", "Recovery", logging],
       swiftSettings: settings),
+    .target(name: "Raft", dependencies: ["LogFormat"], swiftSettings: settings),
     .target(
       name: "Simulation",
       dependencies: [
@@ -120,6 +121,9 @@ let package = Package(
     .testTarget(
       name: "StorageIOTests",
       dependencies: ["StorageIO", "ByteBuffers", "TestSupport", systemPackage],
+      swiftSettings: settings),
+    .testTarget(
+      name: "RaftTests", dependencies: ["Raft", "LogFormat", "TestSupport", systemPackage],
       swiftSettings: settings),
     .testTarget(
       name: "RecoveryTests",

@@ -27,8 +27,7 @@ package final class TemporaryDirectory {
   deinit { Self.remove(path) }
 
   private static var parent: String {
-    guard let value = unsafe getenv("TMPDIR") else { return "/tmp" }
-    var path = unsafe String(cString: value)
+    guard var path = EnvironmentVariable.value(of: "TMPDIR") else { return "/tmp" }
     while path.count > 1, path.last == "/" { path.removeLast() }
     return path.isEmpty ? "/tmp" : path
   }

@@ -1,0 +1,27 @@
+// TextFile: a file that a person wrote, for tests that hold code against text.
+
+import ByteBuffers
+import StorageIO
+
+package enum TextFile {
+  /// The whole text of a file.
+  package static func text(of name: String, in directory: String) throws -> String {
+    let file = try POSIXDirectory(path: directory).open(name, .read)
+    return try file.read(try file.size(), at: 0).text
+  }
+
+  /// The names of the files below a directory, folders included in them, in order.
+  package static func names(below directory: String, ending suffix: String) throws -> [String] {
+    var names: [String] = []
+    for file in try POSIXDirectory(path: directory).list() {
+      switch file.kind {
+      case .directory:
+        let inner = try Self.names(below: "\(directory)/\(file.name)", ending: suffix)
+        names += inner.map { "\(file.name)/\($0)" }
+      case .regular: if file.name.hasSuffix(suffix) { names.append(file.name) }
+      case .symbolicLink, .other: break
+      }
+    }
+    return names.sorted()
+  }
+}
