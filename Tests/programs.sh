@@ -448,7 +448,7 @@ holds "$offset" -ge 4096
 holds "$first" -gt 1
 seq 1 $((first - 1)) >before.damage
 cp -r whole flipped
-poke "flipped/$active" $((offset + 130)) 'XXXXXXXX'
+poke "flipped/$active" $((offset + 130)) 'DAMAGED!'
 expect 2 'corrupt.*repaired.*walinspect explain flipped' raftlog append --data flipped
 holds "$(wc -l <err)" -eq 1
 expect 2 'flipped: corrupt.*walinspect explain flipped' raftlog read --data flipped
@@ -464,7 +464,7 @@ for words in '^@F corrupt' "file +$active, byte $offset" "concerns +entries $fir
 done
 # Opening does not read what was sealed; who reads it finds out.
 cp -r whole rotten
-poke "rotten/$segment" 4396 'XXXXXXXX'
+poke "rotten/$segment" 4396 'DAMAGED!'
 expect 2 'rotten: .*cannot be read.*walinspect explain rotten' raftlog read --data rotten
 expect 2 - walinspect verify rotten
 # Who did not read it says so.
@@ -498,7 +498,7 @@ expect 1 - walinspect diff flipped whole
 shows "^entries $first-800: damaged or not there in A$"
 head -c 100000 /dev/zero | tr '\0' x | fold -w 100 | raftlog append --data squeezed --codec lz4 2>/dev/null
 cp -r squeezed squeezed.rotten
-poke "squeezed.rotten/$(cd squeezed && ls ./*.wal)" 4230 XXXXXXXX
+poke "squeezed.rotten/$(cd squeezed && ls ./*.wal)" 4230 DAMAGED!
 expect 1 - walinspect diff squeezed squeezed.rotten
 ends_with ' entr(y differs|ies differ)$'
 before=$(picture flipped)
@@ -586,7 +586,7 @@ expect 0 'manifest is gone' walinspect ls --deep rotten.headless
 shows "^$segment .* damaged "
 # One whose header is gone as well is a file like any other.
 cp -r headless beheaded
-poke "beheaded/$segment" 20 XXXX
+poke "beheaded/$segment" 20 HARM
 expect 3 - walinspect verify beheaded
 shows "^orphan \[T\] $segment"
 expect 0 'reading [0-9]+ segments in the order' walinspect ls beheaded
@@ -605,7 +605,7 @@ ends_with '^nothing was found: every byte is what it should be$'
 # Every finding has its place.
 for copy in MANIFEST-0 MANIFEST-1; do
   cp -r whole edited
-  poke "edited/$copy" 600 XXXX
+  poke "edited/$copy" 600 HARM
   expect 1 - walinspect verify edited
   expect 0 - walinspect explain edited
   shows "^  file +$copy, byte 51[26]$"
@@ -613,8 +613,8 @@ for copy in MANIFEST-0 MANIFEST-1; do
   rm -r edited
 done
 cp -r whole unvoted
-poke unvoted/vote-0 100 XXXX
-poke unvoted/vote-1 100 XXXX
+poke unvoted/vote-0 100 HARM
+poke unvoted/vote-1 100 HARM
 expect 0 - walinspect explain unvoted
 shows '^  file +vote-0, byte 8$'
 # A lost vote is damage, and no entry is concerned.
@@ -622,8 +622,8 @@ expect 2 - walinspect verify unvoted
 expect 0 'unvoted: vote lost.*walinspect explain unvoted' raftlog read --data unvoted
 printed_file all
 cp -r headless worse
-poke "worse/$segment" 4106 XXXXXX
-poke "worse/$segment" $(($(wc -c <"worse/$segment") - 8)) XXXXXX
+poke "worse/$segment" 4106 DAMAGE
+poke "worse/$segment" $(($(wc -c <"worse/$segment") - 8)) DAMAGE
 expect 2 'entries 1-100' walinspect salvage worse --to -
 sed -n '101,$p' all >all.but
 printed_file all.but
@@ -634,7 +634,7 @@ printed_file all
 echo "== what is given up, by name"
 # Of a damaged batch the entries that are whole are salvaged, each by its own checksum.
 cp -r whole spotted
-poke "spotted/$active" $((offset + 130)) 'XXXXXXXX'
+poke "spotted/$active" $((offset + 130)) 'DAMAGED!'
 expect 2 "^walinspect: missing: entries $first-$((first + 3))$" walinspect salvage spotted --to -
 sed "$first,$((first + 3))d" all >all.but
 printed_file all.but
@@ -643,11 +643,11 @@ shows "^gives up entries $first-800$"
 shows "a side to choose|--accept-loss $first-800$"
 # A broken frame whose body is whole: the body says what it held.
 cp -r whole frameless
-poke "frameless/$active" $((offset + 40)) 'XXXX'
+poke "frameless/$active" $((offset + 40)) 'HARM'
 expect 0 - walinspect repair frameless
 shows "^gives up entries $first-800$"
 # Both are broken: nobody knows where the loss ends, and it is accepted as such or not at all.
-poke "frameless/$active" $((offset + 88)) 'XXXX'
+poke "frameless/$active" $((offset + 88)) 'HARM'
 expect 0 - walinspect repair frameless
 shows "^gives up entries from $first on$"
 expect 0 - walinspect repair frameless --json
@@ -666,8 +666,8 @@ expect 64 accept-loss walinspect repair frameless --accept-loss 0-
 # Losses that lie apart are accepted apart, and neither takes what lies between with it.
 cp -r whole apart
 rm "apart/$segment"
-poke "apart/$active" $((offset + 40)) 'XXXX'
-poke "apart/$active" $((offset + 88)) 'XXXX'
+poke "apart/$active" $((offset + 40)) 'HARM'
+poke "apart/$active" $((offset + 88)) 'HARM'
 expect 0 - walinspect repair apart
 lost=$(sed -n 's/^gives up entries 1-\([0-9]*\)$/\1/p' out)
 holds -n "$lost"
@@ -693,7 +693,7 @@ expect 3 'lost \[R\]' raftlog read --data another
 expect 3 'lost \[R\]' raftlog append --data another
 # Opening does not read what is sealed, and explain does not say that it refuses.
 cp -r whole unread
-poke "unread/$segment" 4400 'XXXXXXXX'
+poke "unread/$segment" 4400 'DAMAGED!'
 expect 2 - walinspect verify unread
 expect 0 - walinspect explain unread
 shows 'the log opens all the same'
@@ -711,7 +711,7 @@ shows '^gives up entries from [0-9]+ on$'
 expect 2 'missing: entries from [0-9]+ on' walinspect salvage lastless --to -
 # There is a side to choose, and the plan says what each costs.
 cp -r whole sides
-poke "sides/$segment" $((8192 + 130)) 'XXXXXXXX'
+poke "sides/$segment" $((8192 + 130)) 'DAMAGED!'
 expect 0 - walinspect repair sides
 shows '^there is a side to choose: --keep before gives up entr.*; --keep after gives up entr'
 # A lost vote is no entry; the plan says what to do about it.

@@ -310,10 +310,10 @@ extension SegmentScan {
     guard cut == breaks.first else {
       var counted = try SegmentScan.scan(file, header: header, limit: cut.offset)
       // Whatever lies from the cut on takes nothing back, and so it cannot say where a loss ends.
-      let alone = counted.breaks
+      let alone = Dictionary(counted.breaks.map { ($0.offset, $0) }, uniquingKeysWith: { $1 })
       counted.breaks = breaks.filter { $0.offset < cut.offset }
       for i in counted.breaks.indices {
-        let found = alone.first { $0.offset == counted.breaks[i].offset }
+        let found = alone[counted.breaks[i].offset]
         counted.breaks[i].lastIndex = found?.lastIndex
         counted.breaks[i].uncertainFrom = found == nil ? header.firstIndex : found?.uncertainFrom
       }

@@ -310,9 +310,9 @@ public struct Diagnosis: Sendable {
     let ended = record.end?.ordinal
     let mark = max(record.durableThrough, scan.durableOrdinal)
     var findings: [Finding] = []
-    for seen in scan.breaks {
-      // What is cut behind it takes nothing back.
-      let found = segment.counted?.breaks.first { $0.offset == seen.offset } ?? seen
+    // What is cut takes nothing back from the breaks before it.
+    let counted = segment.counted?.breaks ?? []
+    for found in counted + scan.breaks.dropFirst(counted.count) {
       // Behind the end that the manifest gives, the file is not part of the log.
       if let ended, found.ordinal > ended { continue }
       let facts = segment.facts(of: found, evidence.stop)

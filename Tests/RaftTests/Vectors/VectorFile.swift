@@ -1,8 +1,7 @@
 // VectorFile: test data of another implementation, in its data-driven format.
 //
 // A block is a directive with arguments, input lines, a line "----", the expected lines, and a blank
-// line; a block whose expected lines hold blank ones themselves ends with two. What follows "#" at the
-// front of a line is for people.
+// line. Between blocks a line that begins with "#" is for people.
 
 import SystemPackage
 import TestSupport
