@@ -69,7 +69,7 @@ let package = Package(
     .target(
       name: "Simulation",
       dependencies: [
-        "ByteBuffers", "LogFormat", "StorageIO", "Recovery", "LogStorage", systemPackage,
+        "ByteBuffers", "LogFormat", "StorageIO", "Recovery", "LogStorage", "Raft", systemPackage,
       ],
       swiftSettings: settings),
 
@@ -123,7 +123,8 @@ let package = Package(
       dependencies: ["StorageIO", "ByteBuffers", "TestSupport", systemPackage],
       swiftSettings: settings),
     .testTarget(
-      name: "RaftTests", dependencies: ["Raft", "LogFormat", "TestSupport", systemPackage],
+      name: "RaftTests",
+      dependencies: ["Raft", "LogFormat", "Simulation", "TestSupport", systemPackage],
       swiftSettings: settings),
     .testTarget(
       name: "RecoveryTests",

@@ -6,6 +6,6 @@ import ArgumentParser
 struct RaftlogSim: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "raftlog-sim",
-    abstract: "Runs the log in a simulated world that fails in every way that disks fail.",
-    subcommands: [Storage.self, Flips.self, Sectors.self, Images.self, Repairs.self])
+    abstract: "Runs the log, and the protocol, in simulated worlds that fail in every way.",
+    subcommands: [Storage.self, Flips.self, Sectors.self, Images.self, Repairs.self, Cores.self])
 }

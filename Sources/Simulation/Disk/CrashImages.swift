@@ -5,7 +5,7 @@
 // worse disk, as garbage; sizes may be old or new; directory changes arrive in order, or on a weak
 // file system any subset of them.
 
-import LogStorage
+import LogFormat
 
 /// What a crash made of something that was not synced: each has to be met by an exploration.
 public enum CrashFate: String, Sendable, CaseIterable {

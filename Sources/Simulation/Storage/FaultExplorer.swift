@@ -5,6 +5,7 @@
 // it stops; what was acknowledged is there after a restart of the process, and after a power cut that
 // follows it. SQLite tests this way: fail the N-th call, for every N.
 
+import LogFormat
 import LogStorage
 import Recovery
 import StorageIO

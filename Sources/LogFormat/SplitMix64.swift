@@ -1,5 +1,5 @@
-// SplitMix64: a small generator of random numbers that can be seeded, so that the engine draws the
-// same names from the same seed.
+// SplitMix64: a small generator of random numbers that can be seeded, so that whoever draws names, or
+// deadlines, draws the same ones from the same seed.
 
 /// Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
 public struct SplitMix64: RandomNumberGenerator, Sendable {

@@ -1,0 +1,430 @@
+// CoreNode: one `RaftCore`, with as little around it as it can run on: a log of what its entries mean, a
+// disk that remembers exactly what was synced, and a state machine that is a chain of hashes.
+//
+// What must always hold: effects are carried out in order, in the step that they come from; a message
+// that names a write leaves after it; a crash leaves what is on the disk, and nothing else.
+
+public import LogFormat
+public import Raft
+
+/// What an entry is, where payloads do not matter.
+public enum CoreEntry: Hashable, Sendable {
+  /// One of the entries of a proposal: whose, which, and which of them.
+  case proposal(NodeID, RequestID, Int)
+  case noop
+  case configuration(Configuration)
+}
+
+public struct CoreRecord: Hashable, Sendable {
+  public var term: Term
+  public var entry: CoreEntry
+}
+
+/// The state machine: everything that it applied, as one number.
+public struct CoreState: Hashable, Sendable {
+  public var applied: LogIndex = 0
+  public var chain: UInt64 = 0
+
+  mutating func apply(_ record: CoreRecord, at index: LogIndex) {
+    precondition(index == applied + 1, "applied out of order")
+    applied = index
+    var mixed = SplitMix64(seed: chain ^ record.fingerprint ^ index)
+    chain = mixed.next()
+  }
+}
+
+/// A message with what its carrier attaches to it.
+public struct CoreParcel: Sendable {
+  public var envelope: Envelope
+  /// The entries of an AppendEntries.
+  public var records: [CoreRecord] = []
+  /// What the snapshot holds of which this is a chunk.
+  public var state: CoreState?
+}
+
+/// A log: what it holds behind the entries that it has forgotten.
+struct CoreLog {
+  var base = LogPosition()
+  var records: [CoreRecord] = []
+
+  var last: LogIndex { base.index + LogIndex(records.count) }
+
+  subscript(index: LogIndex) -> CoreRecord? {
+    index > base.index && index <= last ? records[Int(index - base.index) - 1] : nil
+  }
+
+  mutating func replace(from first: LogIndex, with more: [CoreRecord]) {
+    precondition(first > base.index && first <= last + 1, "a gap in a log")
+    records.removeLast(Int(last - (first - 1)))
+    records += more
+  }
+
+  mutating func compact(through index: LogIndex) {
+    guard index > base.index else { return }
+    let term = self[index]!.term
+    records.removeFirst(Int(index - base.index))
+    base = LogPosition(term: term, index: index)
+  }
+
+  /// Begins behind `position`; what follows an equal entry stays.
+  mutating func restart(at position: LogPosition) {
+    if self[position.index]?.term == position.term {
+      compact(through: position.index)
+    } else if base.index < position.index {
+      base = position
+      records = []
+    }
+  }
+
+  func term(at index: LogIndex) -> Term? {
+    index == base.index ? base.term : self[index]?.term
+  }
+}
+
+public final class CoreNode {
+  public let id: NodeID
+  let incarnation: UID
+  let options: RaftOptions
+  private let seed: UInt64
+  /// Makes ids of requests that are this node's, in all its lives.
+  private var lastRequest: UInt64 = 0
+
+  private var core: RaftCore
+  /// False between a crash and the next start.
+  public private(set) var isUp = true
+
+  // What a crash takes.
+  private(set) var log = CoreLog()
+  private(set) var state = CoreState()
+  private var writes: [(id: WriteID, change: Change)] = []
+  private var held: [(after: WriteID, parcel: CoreParcel)] = []
+  private var received: CoreState?
+  private var install: (info: SnapshotInfo, state: CoreState)?
+  private var fetches: [(id: FetchID, after: LogIndex)] = []
+  private var commit: LogIndex = 0
+
+  // What stays.
+  struct Disk {
+    var hardState = HardState()
+    var log = CoreLog()
+    var base: ConfigurationEntry
+    var snapshot: (info: SnapshotInfo, state: CoreState)?
+    var mark: Mark?
+    var boot = Boot(counter: 0, random: 0)
+  }
+
+  enum Change {
+    case append(from: LogIndex, [CoreRecord])
+    case save(HardState)
+  }
+
+  private(set) var disk: Disk
+
+  /// What became of what was asked of this node.
+  public private(set) var outcomes: [RequestID: Outcome] = [:]
+  public private(set) var reads: [RequestID: ReadOutcome] = [:]
+  /// What no correct group does, in the order in which it was seen.
+  public private(set) var findings: [String] = []
+  /// The terms that this node came to lead.
+  public private(set) var termsLed: [Term] = []
+  /// Effects of the last step, for tests that look at them.
+  public private(set) var effects: [Effect] = []
+
+  public enum ReadOutcome: Hashable, Sendable {
+    case ready(LogIndex)
+    case failed(Refusal)
+  }
+
+  public init(
+    _ member: Member, base: ConfigurationEntry, options: RaftOptions, seed: UInt64,
+    at now: Duration
+  ) {
+    id = member.id
+    incarnation = member.incarnation
+    self.options = options
+    self.seed = seed
+    disk = Disk(base: base)
+    disk.boot = Boot(counter: 1, random: seed)
+    core = RaftCore(
+      Recovered(
+        id: member.id, incarnation: member.incarnation, boot: disk.boot, base: base),
+      options: options, seed: seed, at: now)
+  }
+
+  public var status: Status { core.status }
+  public var deadline: Duration? { isUp ? core.deadline : nil }
+  public var hasWrites: Bool { isUp && !writes.isEmpty }
+  public var hasInstall: Bool { isUp && install != nil }
+  public var hasFetch: Bool { isUp && !fetches.isEmpty }
+  public var hasUnapplied: Bool { isUp && commit > state.applied }
+
+  func record(at index: LogIndex) -> CoreRecord? { log[index] }
+
+  /// A name for a request, which nothing else has.
+  public func newRequest() -> RequestID {
+    lastRequest += 1
+    return RequestID(rawValue: lastRequest)
+  }
+
+  // MARK: Stepping
+
+  /// Takes an event, and carries out what follows.
+  ///
+  /// - Returns: messages that leave now.
+  public func step(
+    _ event: Event, with parcel: CoreParcel? = nil, at now: Duration
+  ) -> [CoreParcel] {
+    guard isUp else { return [] }
+    effects.removeAll(keepingCapacity: true)
+    core.step(event, at: now, into: &effects)
+    var leaving: [CoreParcel] = []
+    for effect in effects { carryOut(effect, parcel, &leaving) }
+    return leaving
+  }
+
+  private func carryOut(
+    _ effect: Effect, _ parcel: CoreParcel?, _ leaving: inout [CoreParcel]
+  ) {
+    switch effect {
+    case .append(let write, let append): self.append(write, append, parcel)
+    case .save(let write, let hardState): writes.append((write, .save(hardState)))
+    case .send(let envelope, let write):
+      let parcel = attached(to: envelope)
+      if let write {
+        held.append((write, parcel))
+      } else {
+        check(leaving: envelope)
+        leaving.append(parcel)
+      }
+    case .fetch(let fetch, _, let after, _): fetches.append((fetch, after))
+    case .commit(let index): commit = index
+    case .resolve(let id, let outcome):
+      if outcomes.updateValue(outcome, forKey: id) != nil { find("\(id) was resolved twice") }
+    case .readReady(let id, let index): finish(read: id, .ready(index))
+    case .readFailed(let id, let refusal): finish(read: id, .failed(refusal))
+    case .store(let chunk): if chunk.offset == 0 || parcel?.state != nil { received = parcel?.state }
+    case .install(let info):
+      guard let received else { return find("a snapshot without its content") }
+      install = (info, received)
+    case .compact(let index):
+      log.compact(through: index)
+      // What is being written lies behind it.
+      disk.base = configuration(upTo: index, in: disk)
+      disk.log.compact(through: index)
+    case .role(let role, let term, _): if role == .leader { termsLed.append(term) }
+    case .mark(let mark): disk.mark = mark
+    case .misbehaved(let peer, let what): find("node \(peer) misbehaved: \(what)")
+    case .halt(let reason): find("halted: \(reason)")
+    }
+  }
+
+  private func find(_ what: String) { findings.append("node \(id): \(what)") }
+
+  private func finish(read id: RequestID, _ outcome: ReadOutcome) {
+    if reads.updateValue(outcome, forKey: id) != nil { find("read \(id) was answered twice") }
+  }
+
+  private func append(_ write: WriteID, _ append: Append, _ parcel: CoreParcel?) {
+    let slice = append.entries
+    var records: [CoreRecord] = []
+    for index in slice.indices {
+      let offset = Int(index - slice.first)
+      switch append.origin {
+      case .proposal(let id):
+        records.append(
+          CoreRecord(term: slice.lastPosition.term, entry: .proposal(self.id, id, offset)))
+      case .noop: records.append(CoreRecord(term: slice.lastPosition.term, entry: .noop))
+      case .configuration(let configuration):
+        records.append(
+          CoreRecord(term: slice.lastPosition.term, entry: .configuration(configuration)))
+      case .received:
+        guard let parcel, case .append(let request) = parcel.envelope.message,
+          let sent = request.entries, sent.indices.contains(index)
+        else { return find("entries that no message brought") }
+        records.append(parcel.records[Int(index - sent.first)])
+      }
+    }
+    if append.truncates != (slice.first <= log.last) { find("a truncation was not said") }
+    log.replace(from: slice.first, with: records)
+    writes.append((write, .append(from: slice.first, records)))
+  }
+
+  private func attached(to envelope: Envelope) -> CoreParcel {
+    var parcel = CoreParcel(envelope: envelope)
+    switch envelope.message {
+    case .append(let request):
+      guard let entries = request.entries else { break }
+      for index in entries.indices {
+        guard let record = log[index] else {
+          find("entry \(index) is sent, and is not in the log")
+          break
+        }
+        parcel.records.append(record)
+      }
+    case .snapshot(let chunk):
+      guard let snapshot = disk.snapshot, snapshot.info.uid == chunk.snapshot.uid else { break }
+      parcel.state = snapshot.state
+    default: break
+    }
+    return parcel
+  }
+
+  /// Nothing is said that a crash could make untrue (Raft section 5.1 to 5.3).
+  private func check(leaving envelope: Envelope) {
+    if envelope.term > disk.hardState.term { find("a message left before its term was durable") }
+    switch envelope.message {
+    case .voteReply(let reply) where reply.isGranted:
+      if disk.hardState != HardState(term: reply.term, vote: envelope.to) {
+        find("a vote left before it was durable")
+      }
+    case .appendReply(let reply):
+      if case .matched(let index) = reply.result, index > disk.log.last {
+        find("entry \(index) was acknowledged before it was durable")
+      }
+    default: break
+    }
+  }
+
+  // MARK: Disk
+
+  /// The oldest `count` writes are done.
+  public func completeWrites(_ count: Int = .max, at now: Duration) -> [CoreParcel] {
+    guard isUp, !writes.isEmpty else { return [] }
+    var done = WriteID(rawValue: 0)
+    for (id, change) in writes.prefix(count) {
+      switch change {
+      case .append(let first, let records): disk.log.replace(from: first, with: records)
+      case .save(let hardState): disk.hardState = hardState
+      }
+      done = id
+    }
+    writes.removeFirst(min(count, writes.count))
+    var leaving: [CoreParcel] = []
+    held.removeAll { write, parcel in
+      guard write <= done else { return false }
+      leaving.append(parcel)
+      return true
+    }
+    return leaving + step(.durable(done), at: now)
+  }
+
+  /// What is being received is on the disk and in the state machine.
+  public func completeInstall(at now: Duration) -> [CoreParcel] {
+    guard isUp, let (info, state) = install else { return [] }
+    // The log that it takes the place of is written first: one queue leads to the disk.
+    let leaving = completeWrites(at: now)
+    install = nil
+    disk.snapshot = (info, state)
+    disk.base = info.configuration
+    disk.log.restart(at: info.position)
+    log.restart(at: info.position)
+    self.state = state
+    commit = info.position.index
+    return leaving + step(.installed(info.uid), at: now)
+  }
+
+  /// Entries that were asked for are there: up to `count` of them.
+  public func completeFetch(_ count: Int, at now: Duration) -> [CoreParcel] {
+    guard isUp, !fetches.isEmpty else { return [] }
+    let (id, after) = fetches.removeFirst()
+    let last = min(log.last, after + LogIndex(count))
+    guard last > after else { return [] }
+    return step(.fetched(id, last: last, bytes: Int(last - after) * 100), at: now)
+  }
+
+  // MARK: State machine
+
+  /// Applies up to `count` committed entries.
+  ///
+  /// - Returns: messages that leave, and the states that were passed.
+  public func apply(
+    _ count: Int = .max, at now: Duration, _ passed: (CoreState) -> Void = { _ in }
+  ) -> [CoreParcel] {
+    guard hasUnapplied else { return [] }
+    var left = count
+    while left > 0, state.applied < commit {
+      guard let record = log[state.applied + 1] else {
+        find("entry \(state.applied + 1) is committed, and is not in the log")
+        return []
+      }
+      state.apply(record, at: state.applied + 1)
+      passed(state)
+      left -= 1
+    }
+    return step(.applied(state.applied), at: now)
+  }
+
+  /// Takes a snapshot of what is applied.
+  public func takeSnapshot(at now: Duration, using random: inout SplitMix64) -> [CoreParcel] {
+    guard isUp, install == nil, state.applied > disk.snapshot?.info.position.index ?? 0,
+      let term = disk.log.term(at: state.applied)
+    else { return [] }
+    let info = SnapshotInfo(
+      position: LogPosition(term: term, index: state.applied),
+      configuration: configuration(upTo: state.applied, in: disk), uid: UID(using: &random),
+      bytes: 1 + Int(random.next() % 2000))
+    disk.snapshot = (info, state)
+    return step(.tookSnapshot(info), at: now)
+  }
+
+  private func configuration(upTo index: LogIndex, in disk: Disk) -> ConfigurationEntry {
+    configurations(in: disk.log).last { $0.index <= index } ?? disk.base
+  }
+
+  private func configurations(in log: CoreLog) -> [ConfigurationEntry] {
+    log.records.enumerated().compactMap { offset, record in
+      guard case .configuration(let configuration) = record.entry else { return nil }
+      return ConfigurationEntry(
+        index: log.base.index + LogIndex(offset) + 1, configuration: configuration)
+    }
+  }
+
+  // MARK: Crashes
+
+  /// What is not on the disk is gone.
+  public func crash() {
+    isUp = false
+    writes = []
+    held = []
+    received = nil
+    install = nil
+    fetches = []
+  }
+
+  public func start(at now: Duration) {
+    precondition(!isUp)
+    isUp = true
+    disk.boot.counter += 1
+    log = disk.log
+    state = disk.snapshot?.state ?? CoreState()
+    commit = state.applied
+    var terms = TermTable(firstIndex: log.base.index + 1, previousTerm: log.base.term)
+    for record in log.records { terms.append(through: terms.lastIndex + 1, term: record.term) }
+    core = RaftCore(
+      Recovered(
+        id: id, incarnation: incarnation, boot: disk.boot, hardState: disk.hardState,
+        terms: terms, snapshot: disk.snapshot?.info, base: disk.base,
+        configurations: configurations(in: log), applied: state.applied, mark: disk.mark),
+      options: options, seed: seed ^ disk.boot.counter, at: now)
+  }
+}
+
+extension CoreRecord {
+  /// A number that two different records hardly share.
+  var fingerprint: UInt64 {
+    var mixed = SplitMix64(seed: term)
+    switch entry {
+    case .noop: return mixed.next()
+    case .proposal(let node, let id, let i):
+      var inner = SplitMix64(seed: mixed.next() ^ node << 48 ^ id.rawValue << 16 ^ UInt64(i))
+      return inner.next()
+    case .configuration(let configuration):
+      var sum = mixed.next()
+      for member in configuration.members {
+        var inner = SplitMix64(seed: sum ^ member.id << 8 ^ UInt64(member.suffrage.rawValue))
+        sum = inner.next()
+      }
+      return sum
+    }
+  }
+}
