@@ -18,6 +18,9 @@ struct Cores: ParsableCommand {
   @Option(help: "Steps of a history, before everything is healed.")
   var steps = 1000
 
+  @Flag(inversion: .prefixedNo, help: "Look for the fewest steps that lead to a finding.")
+  var shrink = true
+
   func validate() throws {
     guard steps >= 1 else { throw ValidationError("--steps takes 1 or more.") }
   }
@@ -30,6 +33,7 @@ struct Cores: ParsableCommand {
       guard let finding = explorer.run() else { continue }
       findings += 1
       print("FOUND seed \(seed): \(finding)")
+      guard shrink else { continue }
       let shrunk = explorer.shrunk()
       print("  \(shrunk.count) of \(steps) steps are enough: \(explorer.run(shrunk) ?? "")")
       for action in shrunk { print("    \(action)") }

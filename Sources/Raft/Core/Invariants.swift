@@ -74,7 +74,8 @@ extension RaftCore {
 
   private func brokenConfiguration(_ leader: borrowing Leader) -> String? {
     let entries = server.log.configurations.entries
-    if entries.count > 1, entries[entries.count - 2].index > server.log.commit {
+    // Before that it does not know how much of its log was committed long ago.
+    if leader.isEstablished(server), entries.count > 1, entries[entries.count - 2].index > server.log.commit {
       return "two configurations are uncommitted"
     }
     if leader.configuration.index != server.log.configurations.latest.index {

@@ -12,6 +12,7 @@ extension RaftCore {
   mutating func campaignIfPossible() {
     guard server.mayCampaign, !(server.reception?.isInstalling ?? false) else {
       becomeFollower(server.term)
+      restartTimer()
       return
     }
     if server.options.preVote { preCampaign() } else { campaign(isTransfer: false) }
@@ -122,12 +123,16 @@ extension RaftCore {
     if isGranted {
       server.vote(for: candidate)
       // Whoever got a vote gets the time to win; whoever did not changes nothing (section 5.2).
-      follow { follower, server in
-        follower.restartTimer(&server)
-        return nil
-      }
+      restartTimer()
     }
     server.send(.voteReply(VoteReply(term: request.term, isGranted: isGranted)), to: candidate)
+  }
+
+  private mutating func restartTimer() {
+    follow { follower, server in
+      follower.restartTimer(&server)
+      return nil
+    }
   }
 
   private func grants(_ request: VoteRequest, to candidate: NodeID) -> Bool {

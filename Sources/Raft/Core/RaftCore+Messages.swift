@@ -45,7 +45,9 @@ extension RaftCore {
     case .vote(let request): answer(vote: request, from: envelope.from)
     case .append(let request): tellTerm(to: envelope.from, request.session)
     case .snapshot(let chunk): tellTerm(to: envelope.from, chunk.session)
-    case .timeoutNow, .read, .preVoteReply, .voteReply, .appendReply, .snapshotReply, .readReply:
+    // Who grants a pre-vote stays in its own term, which may be an earlier one.
+    case .preVoteReply(let reply): count(reply, from: envelope.from, isReal: false)
+    case .timeoutNow, .read, .voteReply, .appendReply, .snapshotReply, .readReply:
       break
     }
   }

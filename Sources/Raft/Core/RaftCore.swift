@@ -36,7 +36,7 @@ public struct RaftCore: ~Copyable {
       role = .halted(Halted(reason: halt))
       return
     }
-    var follower = Follower(&server)
+    var follower = Follower(campaignAt: nil, &server)
     // Nobody else could be leading.
     if server.decidesAlone { follower.expire(at: now) }
     role = .follower(follower)
@@ -121,9 +121,13 @@ public struct RaftCore: ~Copyable {
   }
 
   /// Becomes a follower of this term, or of a later one.
+  ///
+  /// When it would have campaigned stays as it is: a candidate that gets no vote, however late its term,
+  /// keeps nobody from being elected who can be.
   mutating func becomeFollower(_ term: Term) {
     if term > server.term { server.advance(to: term) }
-    role.end(.follower(Follower(&server)), &server)
+    let deadline = role.electionDeadline
+    role.end(.follower(Follower(campaignAt: deadline, &server)), &server)
     server.effects.append(.role(.follower, server.term, leader: nil))
   }
 

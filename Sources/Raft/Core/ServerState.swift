@@ -44,11 +44,16 @@ struct ServerState: ~Copyable {
   /// Time goes forward; one that went back stands still.
   mutating func advance(to now: Duration) { self.now = max(self.now, now) }
 
-  /// True if this node may ask for votes: it is a voter, and knows that it has forgotten nothing.
+  /// True if this node may ask for votes: it knows that it has forgotten nothing, and it is a voter, by
+  /// its last configuration or by one before that which may still be the one that counts: a node that is
+  /// on its way out may be needed to commit just that (dissertation 4.2.2, figure 4.6).
   var mayCampaign: Bool {
-    mark == nil && configuration[id].map {
-      $0.suffrage != .learner && $0.incarnation == incarnation
-    } ?? false
+    mark == nil
+      && log.configurations.from(log.commit).contains {
+        $0.configuration[id].map {
+          $0.suffrage != .learner && $0.incarnation == incarnation
+        } ?? false
+      }
   }
 
   /// True if nobody else's vote is needed for anything.
@@ -121,7 +126,9 @@ struct ServerState: ~Copyable {
 
   mutating func took(_ snapshot: SnapshotInfo) {
     let index = snapshot.position.index
-    guard index > log.snapshot?.position.index ?? 0, index <= log.applied else { return }
+    guard index > log.snapshot?.position.index ?? 0, index <= min(log.applied, log.durable),
+      log.contains(snapshot.position)
+    else { return }
     log.tookSnapshot(snapshot)
     let through = index - min(index, options.entriesKept)
     guard through > log.compacted else { return }

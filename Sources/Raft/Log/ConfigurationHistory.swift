@@ -20,6 +20,11 @@ struct ConfigurationHistory {
     entries.last { $0.index <= index } ?? base
   }
 
+  /// The one that was in force at `index`, and those that followed it.
+  func from(_ index: LogIndex) -> [ConfigurationEntry] {
+    [upTo(index)] + entries.filter { $0.index > index }
+  }
+
   /// Those among `indices`.
   func among(_ indices: ClosedRange<LogIndex>) -> [ConfigurationEntry] {
     // Most slices lie behind all of them.

@@ -13,7 +13,7 @@ struct Follower: ~Copyable {
   }
 
   /// The leader of this term; nil until it is heard of.
-  private(set) var leader: NodeID?
+  private(set) var leader: NodeID? = nil
   /// When the leader was last heard of.
   private(set) var heard: Duration?
   /// When to campaign.
@@ -27,9 +27,9 @@ struct Follower: ~Copyable {
   /// In the order of their deadlines.
   private(set) var reads: [Read] = []
 
-  init(leader: NodeID? = nil, _ server: inout ServerState) {
-    self.leader = leader
-    electionDeadline = server.now + server.electionTimeout()
+  /// - Parameter deadline: when to campaign; nil for an election timeout from now.
+  init(campaignAt deadline: Duration?, _ server: inout ServerState) {
+    electionDeadline = deadline ?? server.now + server.electionTimeout()
   }
 
   var deadline: Duration { min(electionDeadline, reads.first?.deadline ?? electionDeadline) }

@@ -160,12 +160,15 @@ extension Leader {
       return nil
     }
     let id = peers[i].id
-    let isNews =
-      server.log.position(at: index).map { peers[i].matched($0) } ?? false
+    let isNews = peers[i].matched(index, term: server.log.terms.term(at: index))
     switch peers[i].state {
     case .probing: peers[i].replicate()
     case .replicating: break
-    case .snapshot: if index >= server.log.compacted { peers[i].replicate() }
+    case .snapshot(let transfer):
+      // Enough to go on with, or all that this snapshot has: the log may have forgotten more since.
+      if index >= min(server.log.compacted, transfer.snapshot.position.index) {
+        peers[i].replicate()
+      }
     }
     if isNews, let resignation = commit(&server) { return resignation }
     // A change of members that was committed just now may have taken it out.

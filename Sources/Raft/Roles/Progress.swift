@@ -59,13 +59,16 @@ struct Progress {
 
   // MARK: What was answered
 
+  /// - Parameter term: of that entry; nil if the log has forgotten it.
   /// - Returns: true if that is news.
-  mutating func matched(_ position: LogPosition) -> Bool {
-    inflights.free(through: position.index)
-    guard position.index > match else { return false }
-    match = position.index
+  mutating func matched(_ index: LogIndex, term: Term?) -> Bool {
+    inflights.free(through: index)
+    guard index > match else { return false }
+    match = index
     next = max(next, match + 1)
-    acknowledged = max(acknowledged ?? position, position)
+    if let term {
+      acknowledged = max(acknowledged ?? LogPosition(), LogPosition(term: term, index: index))
+    }
     return true
   }
 

@@ -47,10 +47,12 @@ extension Role {
     }
   }
 
-  /// When a follower campaigns.
+  /// When a follower campaigns, or a candidate does so again.
   var electionDeadline: Duration? {
     switch self {
     case .follower(let follower): follower.electionDeadline
+    case .preCandidate(let campaign): campaign.deadline
+    case .candidate(let campaign): campaign.deadline
     default: nil
     }
   }

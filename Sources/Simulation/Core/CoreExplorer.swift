@@ -251,8 +251,10 @@ extension CoreGroup {
   var summary: String {
     nodes.map { node in
       let s = node.status
+      let members = s.configuration.configuration.members.map { "\($0.id) \($0.suffrage)" }
       return "\(node.id): \(s.role) term \(s.hardState.term) commit \(s.commit) last \(s.last) applied "
-        + "\(s.applied) compacted \(s.compacted) peers \(s.peers)"
+        + "\(s.applied) compacted \(s.compacted) members \(members) "
+        + s.peers.map { "[\($0.id) \($0.state) match \($0.match) next \($0.next)]" }.joined()
     }.joined(separator: "; ")
   }
 }

@@ -101,6 +101,7 @@ public final class CoreNode {
   private var received: CoreState?
   private var install: (info: SnapshotInfo, state: CoreState)?
   private var fetches: [(id: FetchID, after: LogIndex)] = []
+  private var gone: [UID] = []
   private var commit: LogIndex = 0
 
   // What stays.
@@ -155,7 +156,7 @@ public final class CoreNode {
   public var deadline: Duration? { isUp ? core.deadline : nil }
   public var hasWrites: Bool { isUp && !writes.isEmpty }
   public var hasInstall: Bool { isUp && install != nil }
-  public var hasFetch: Bool { isUp && !fetches.isEmpty }
+  public var hasFetch: Bool { isUp && !(fetches.isEmpty && gone.isEmpty) }
   public var hasUnapplied: Bool { isUp && commit > state.applied }
 
   func record(at index: LogIndex) -> CoreRecord? { log[index] }
@@ -189,7 +190,7 @@ public final class CoreNode {
     case .append(let write, let append): self.append(write, append, parcel)
     case .save(let write, let hardState): writes.append((write, .save(hardState)))
     case .send(let envelope, let write):
-      let parcel = attached(to: envelope)
+      guard let parcel = attached(to: envelope) else { return }
       if let write {
         held.append((write, parcel))
       } else {
@@ -202,7 +203,7 @@ public final class CoreNode {
       if outcomes.updateValue(outcome, forKey: id) != nil { find("\(id) was resolved twice") }
     case .readReady(let id, let index): finish(read: id, .ready(index))
     case .readFailed(let id, let refusal): finish(read: id, .failed(refusal))
-    case .store(let chunk): if chunk.offset == 0 || parcel?.state != nil { received = parcel?.state }
+    case .store: received = parcel?.state
     case .install(let info):
       guard let received else { return find("a snapshot without its content") }
       install = (info, received)
@@ -249,7 +250,8 @@ public final class CoreNode {
     writes.append((write, .append(from: slice.first, records)))
   }
 
-  private func attached(to envelope: Envelope) -> CoreParcel {
+  /// - Returns: nil if what has to be attached is not there any more.
+  private func attached(to envelope: Envelope) -> CoreParcel? {
     var parcel = CoreParcel(envelope: envelope)
     switch envelope.message {
     case .append(let request):
@@ -262,7 +264,11 @@ public final class CoreNode {
         parcel.records.append(record)
       }
     case .snapshot(let chunk):
-      guard let snapshot = disk.snapshot, snapshot.info.uid == chunk.snapshot.uid else { break }
+      guard let snapshot = disk.snapshot, snapshot.info.uid == chunk.snapshot.uid else {
+        // A newer one took its place on the disk.
+        gone.append(chunk.snapshot.uid)
+        return nil
+      }
       parcel.state = snapshot.state
     default: break
     }
@@ -293,7 +299,12 @@ public final class CoreNode {
     var done = WriteID(rawValue: 0)
     for (id, change) in writes.prefix(count) {
       switch change {
-      case .append(let first, let records): disk.log.replace(from: first, with: records)
+      case .append(let first, let records):
+        guard first > disk.log.base.index, first <= disk.log.last + 1 else {
+          find("\(id) writes entry \(first) to \(disk.log.base)...\(disk.log.last)")
+          return []
+        }
+        disk.log.replace(from: first, with: records)
       case .save(let hardState): disk.hardState = hardState
       }
       done = id
@@ -323,9 +334,11 @@ public final class CoreNode {
     return leaving + step(.installed(info.uid), at: now)
   }
 
-  /// Entries that were asked for are there: up to `count` of them.
+  /// Entries that were asked for are there, up to `count` of them; or it is seen that a snapshot is not.
   public func completeFetch(_ count: Int, at now: Duration) -> [CoreParcel] {
-    guard isUp, !fetches.isEmpty else { return [] }
+    guard isUp else { return [] }
+    if let uid = gone.popLast() { return step(.snapshotGone(uid), at: now) }
+    guard !fetches.isEmpty else { return [] }
     let (id, after) = fetches.removeFirst()
     let last = min(log.last, after + LogIndex(count))
     guard last > after else { return [] }
@@ -357,7 +370,7 @@ public final class CoreNode {
   /// Takes a snapshot of what is applied.
   public func takeSnapshot(at now: Duration, using random: inout SplitMix64) -> [CoreParcel] {
     guard isUp, install == nil, state.applied > disk.snapshot?.info.position.index ?? 0,
-      let term = disk.log.term(at: state.applied)
+      state.applied <= status.durable, let term = disk.log.term(at: state.applied)
     else { return [] }
     let info = SnapshotInfo(
       position: LogPosition(term: term, index: state.applied),
@@ -389,6 +402,7 @@ public final class CoreNode {
     received = nil
     install = nil
     fetches = []
+    gone = []
   }
 
   public func start(at now: Duration) {
