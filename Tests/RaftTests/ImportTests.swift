@@ -12,14 +12,16 @@ import Testing
     let folder = package.appending("Sources/Raft").string
     let names = try TextFile.names(below: folder, ending: ".swift")
     #expect(names.count >= 3)
+    var imported = 0
     for name in names {
       let text = try TextFile.text(of: name, in: folder)
       let imports = text.split(separator: "\n").filter { $0.contains(#/^(\S+ )*import /#) }
-      #expect(!imports.isEmpty)
+      imported += imports.count
       for line in imports {
         #expect(line.split(separator: " ").last == "LogFormat", "\(name): \(line)")
       }
       #expect(!text.contains(/\b(async|await|Task)\b/), "\(name) waits")
     }
+    #expect(imported >= 20)
   }
 }

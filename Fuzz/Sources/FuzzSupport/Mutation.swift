@@ -3,6 +3,7 @@
 // What must always hold: the same input and seed give the same result, so that a run can be
 // repeated; the result is never longer than libFuzzer asked for.
 
+import LogFormat
 import CLibFuzzer
 package import LogStorage
 

@@ -46,7 +46,9 @@ extension RaftCore {
 
   private func brokenDirection(since before: Standing) -> String? {
     let now = server.hardState
-    if now.term < before.hardState.term { return "the term went back from \(before.hardState.term)" }
+    if now.term < before.hardState.term {
+      return "the term went back from \(before.hardState.term)"
+    }
     if now.term == before.hardState.term, let vote = before.hardState.vote, now.vote != vote {
       return "the vote for \(vote) in term \(now.term) was changed"
     }
@@ -75,7 +77,9 @@ extension RaftCore {
   private func brokenConfiguration(_ leader: borrowing Leader) -> String? {
     let entries = server.log.configurations.entries
     // Before that it does not know how much of its log was committed long ago.
-    if leader.isEstablished(server), entries.count > 1, entries[entries.count - 2].index > server.log.commit {
+    if leader.isEstablished(server), entries.count > 1,
+      entries[entries.count - 2].index > server.log.commit
+    {
       return "two configurations are uncommitted"
     }
     if leader.configuration.index != server.log.configurations.latest.index {

@@ -86,7 +86,9 @@ public struct CoreExplorer {
       left -= weights[kind]
       kind += 1
     }
-    let (a, b) = (UInt32(truncatingIfNeeded: random.next()), UInt32(truncatingIfNeeded: random.next()))
+    let (a, b) = (
+      UInt32(truncatingIfNeeded: random.next()), UInt32(truncatingIfNeeded: random.next())
+    )
     return switch kind {
     case 0: .deliver(a)
     case 1: .drop(a)
@@ -240,9 +242,12 @@ extension CoreGroup {
     return true
   }
 
-  /// Every member has applied what the leader has.
+  /// Every member has applied what the leader has, who is one of them, and no change is half done.
   func isOfOneMind(_ leader: NodeID) -> Bool {
     let status = self[leader]
+    guard status.configuration.configuration.isVoter(leader),
+      status.configuration.configuration.joint != .automatic
+    else { return false }
     return status.configuration.configuration.members.allSatisfy {
       self[$0.id].applied == status.applied
     } && status.applied == status.last.index
@@ -252,7 +257,8 @@ extension CoreGroup {
     nodes.map { node in
       let s = node.status
       let members = s.configuration.configuration.members.map { "\($0.id) \($0.suffrage)" }
-      return "\(node.id): \(s.role) term \(s.hardState.term) commit \(s.commit) last \(s.last) applied "
+      return
+        "\(node.id): \(s.role) term \(s.hardState.term) commit \(s.commit) last \(s.last) applied "
         + "\(s.applied) compacted \(s.compacted) members \(members) "
         + s.peers.map { "[\($0.id) \($0.state) match \($0.match) next \($0.next)]" }.joined()
     }.joined(separator: "; ")

@@ -18,12 +18,22 @@ public enum CoreEntry: Hashable, Sendable {
 public struct CoreRecord: Hashable, Sendable {
   public var term: Term
   public var entry: CoreEntry
+
+  /// An entry that a script makes: the same one wherever term and index are the same.
+  public static func scripted(_ term: Term, at index: LogIndex) -> CoreRecord {
+    CoreRecord(term: term, entry: .proposal(0, RequestID(rawValue: index), 0))
+  }
 }
 
 /// The state machine: everything that it applied, as one number.
 public struct CoreState: Hashable, Sendable {
-  public var applied: LogIndex = 0
-  public var chain: UInt64 = 0
+  public var applied: LogIndex
+  public var chain: UInt64
+
+  public init(applied: LogIndex = 0, chain: UInt64 = 0) {
+    self.applied = applied
+    self.chain = chain
+  }
 
   mutating func apply(_ record: CoreRecord, at index: LogIndex) {
     precondition(index == applied + 1, "applied out of order")
@@ -40,6 +50,20 @@ public struct CoreParcel: Sendable {
   public var records: [CoreRecord] = []
   /// What the snapshot holds of which this is a chunk.
   public var state: CoreState?
+
+  public init(envelope: Envelope) { self.envelope = envelope }
+
+  /// A message from a script, with scripted entries.
+  public init(scripted envelope: Envelope) {
+    self.envelope = envelope
+    guard case .append(let request) = envelope.message, let entries = request.entries else {
+      return
+    }
+    for index in entries.indices {
+      let run = entries.runs.last { $0.firstIndex <= index }!
+      records.append(.scripted(run.term, at: index))
+    }
+  }
 }
 
 /// A log: what it holds behind the entries that it has forgotten.
@@ -92,6 +116,8 @@ public final class CoreNode {
   private var core: RaftCore
   /// False between a crash and the next start.
   public private(set) var isUp = true
+  /// This life of the node.
+  public var boot: Boot { disk.boot }
 
   // What a crash takes.
   private(set) var log = CoreLog()
@@ -404,6 +430,18 @@ public final class CoreNode {
     fetches = []
     gone = []
   }
+
+  /// Gives a node that is down another past: scripted entries of these terms.
+  public func rewrite(terms: [Term], hardState: HardState, mark: Mark? = nil) {
+    precondition(!isUp, "a node that is up has the past that it has")
+    disk.log = CoreLog()
+    disk.log.records = terms.enumerated().map { .scripted($1, at: LogIndex($0) + 1) }
+    disk.hardState = hardState
+    disk.mark = mark
+  }
+
+  /// The terms of the entries in the log, from the first one that it has.
+  public var terms: [Term] { log.records.map(\.term) }
 
   public func start(at now: Duration) {
     precondition(!isUp)

@@ -3,6 +3,7 @@
 // What must always hold: no two records of a batch are alike and none has a pattern, so that
 // compression gains nothing and every byte has to be written.
 
+import LogFormat
 import ByteBuffers
 import LogStorage
 import ProgramSupport
