@@ -31,6 +31,7 @@ let package = Package(
     .library(name: "StorageIO", targets: ["StorageIO"]),
     .library(name: "LogFormat", targets: ["LogFormat"]),
     .library(name: "ByteBuffers", targets: ["ByteBuffers"]),
+    .library(name: "Raft", targets: ["Raft"]),
     .library(name: "Simulation", targets: ["Simulation"]),
     .library(name: "LogInspection", targets: ["LogInspection"]),
     .executable(name: "raftlog", targets: ["raftlog"]),
@@ -99,8 +100,8 @@ let package = Package(
     .executableTarget(
       name: "logbench",
       dependencies: [
-        "ByteBuffers", "LogFormat", "StorageIO", "Recovery", "LogStorage", "ProgramSupport",
-        "CPOSIX", "CProbe", systemPackage, argumentParser,
+        "ByteBuffers", "LogFormat", "StorageIO", "Recovery", "LogStorage", "Raft",
+        "ProgramSupport", "CPOSIX", "CProbe", systemPackage, argumentParser,
       ],
       swiftSettings: settings),
     .executableTarget(

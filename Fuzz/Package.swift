@@ -14,7 +14,7 @@ let settings: [SwiftSetting] = [
 
 func raftlog(_ name: String) -> Target.Dependency { .product(name: name, package: "raftlog") }
 
-let log = ["ByteBuffers", "LogFormat", "StorageIO", "Recovery", "LogStorage", "Simulation"]
+let log = ["ByteBuffers", "LogFormat", "StorageIO", "Recovery", "LogStorage", "Raft", "Simulation"]
   .map(raftlog)
 
 /// A program that libFuzzer drives. It brings `main`, so the target is compiled as a library.
@@ -39,5 +39,6 @@ let package = Package(
     fuzzer("FuzzDirectory"),
     fuzzer("FuzzInspect", also: [raftlog("LogInspection")]),
     fuzzer("FuzzLog"),
+    fuzzer("FuzzStep"),
   ]
 )

@@ -23,7 +23,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-all=(FuzzBatch FuzzSegment FuzzManifest FuzzVote FuzzDirectory FuzzInspect FuzzLog)
+all=(FuzzBatch FuzzSegment FuzzManifest FuzzVote FuzzDirectory FuzzInspect FuzzLog FuzzStep)
 
 usage() {
   echo "usage: $0 SECONDS [FUZZER...]   fuzzers: ${all[*]}" >&2
@@ -50,6 +50,7 @@ longest_input() {
     FuzzVote) echo 1100 ;;
     FuzzDirectory | FuzzInspect) echo 130 ;;
     FuzzLog) echo 402 ;;
+    FuzzStep) echo 3602 ;;
   esac
 }
 

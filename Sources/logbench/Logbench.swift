@@ -11,7 +11,7 @@ struct Logbench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "logbench",
     abstract: "Measures the log beside raw probes of the device, in the same run.",
-    subcommands: [Wal.self, ReplayOnce.self])
+    subcommands: [Wal.self, Core.self, ReplayOnce.self])
 
   static func main() {
     StandardStreams.prepare()

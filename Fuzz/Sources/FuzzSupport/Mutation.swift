@@ -3,9 +3,8 @@
 // What must always hold: the same input and seed give the same result, so that a run can be
 // repeated; the result is never longer than libFuzzer asked for.
 
-import LogFormat
 import CLibFuzzer
-package import LogStorage
+package import LogFormat
 
 package struct Mutation {
   package var bytes: [UInt8]

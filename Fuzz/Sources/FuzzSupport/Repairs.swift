@@ -2,7 +2,7 @@
 //
 // Without them nothing gets past the first checksum; with all of them nothing ever tests one.
 
-package import LogStorage
+package import LogFormat
 
 package struct Repairs: OptionSet, Sendable {
   package let rawValue: UInt64

@@ -3,7 +3,7 @@
 // What must always hold: writes are done in the order in which they were given out; a write that is done
 // makes nothing durable that was truncated since it was given out (ra#516).
 
-import LogFormat
+package import LogFormat
 
 /// Names a write. Writes are carried out in the order of their names.
 public struct WriteID: Hashable, Sendable, Comparable {
@@ -18,8 +18,8 @@ extension WriteID: CustomStringConvertible {
   public var description: String { "W\(rawValue)" }
 }
 
-struct PendingWrites {
-  struct Write {
+package struct PendingWrites {
+  private struct Write {
     var id: WriteID
     /// The last entry that is durable with it; nil for a write of term and vote.
     var last: LogIndex?
@@ -31,17 +31,19 @@ struct PendingWrites {
   private var done = 0
   private var lastID = WriteID(rawValue: 0)
   /// The newest write of term and vote that is not done.
-  private(set) var hardState: WriteID?
+  package private(set) var hardState: WriteID?
   /// How long a write took of late: the longest, forgotten by an eighth with each one.
-  private(set) var recentTime = Duration.zero
+  package private(set) var recentTime = Duration.zero
 
-  var isEmpty: Bool { done == writes.count }
+  package var isEmpty: Bool { done == writes.count }
   private var live: ArraySlice<Write> { writes[done...] }
 
   /// Since when the oldest one has been out.
-  var oldestSince: Duration? { live.first?.since }
+  package var oldestSince: Duration? { live.first?.since }
 
-  mutating func begin(last: LogIndex?, at now: Duration) -> WriteID {
+  package init() {}
+
+  package mutating func begin(last: LogIndex?, at now: Duration) -> WriteID {
     lastID.rawValue += 1
     writes.append(Write(id: lastID, last: last, since: now))
     if last == nil { hardState = lastID }
@@ -49,11 +51,11 @@ struct PendingWrites {
   }
 
   /// The write with which `index` is durable; nil if none that is out does that.
-  func write(covering index: LogIndex) -> WriteID? {
+  package func write(covering index: LogIndex) -> WriteID? {
     live.first { $0.last.map { $0 >= index } ?? false }?.id
   }
 
-  mutating func truncate(after index: LogIndex) {
+  package mutating func truncate(after index: LogIndex) {
     for i in done..<writes.count {
       if let last = writes[i].last { writes[i].last = min(last, index) }
     }
@@ -62,7 +64,8 @@ struct PendingWrites {
   /// A write is done, and so is every one before it.
   ///
   /// - Returns: the last entry that is durable now, if one is; nil too for a write that is not out.
-  mutating func finish(_ id: WriteID, at now: Duration) -> (isKnown: Bool, last: LogIndex?) {
+  package mutating func finish(_ id: WriteID, at now: Duration) -> (isKnown: Bool, last: LogIndex?)
+  {
     guard id <= lastID, let first = live.first, id >= first.id else { return (false, nil) }
     var last: LogIndex?
     while let write = live.first, write.id <= id {

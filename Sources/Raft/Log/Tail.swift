@@ -3,10 +3,10 @@
 // What must always hold: batches follow each other without a gap up to the last entry of the log; their
 // bytes add up to `bytes`.
 
-import LogFormat
+package import LogFormat
 
 /// The batches of the end of a log whose payloads are still in memory.
-struct Tail {
+package struct Tail {
   private struct Batch {
     var last: LogIndex
     var bytes: Int
@@ -16,20 +16,20 @@ struct Tail {
   /// How many batches at the front of the array are no part of the tail any more.
   private var dropped = 0
   /// The first entry that a batch of the tail holds; behind the last entry when there is none.
-  private(set) var firstIndex: LogIndex
-  private(set) var bytes = 0
+  package private(set) var firstIndex: LogIndex
+  package private(set) var bytes = 0
 
-  init(after index: LogIndex) { firstIndex = index + 1 }
+  package init(after index: LogIndex) { firstIndex = index + 1 }
 
   private var live: ArraySlice<Batch> { batches[dropped...] }
-  var lastIndex: LogIndex { live.last?.last ?? firstIndex - 1 }
+  package var lastIndex: LogIndex { live.last?.last ?? firstIndex - 1 }
 
-  mutating func append(through last: LogIndex, bytes: Int) {
+  package mutating func append(through last: LogIndex, bytes: Int) {
     batches.append(Batch(last: last, bytes: bytes))
     self.bytes += bytes
   }
 
-  mutating func truncate(after index: LogIndex) {
+  package mutating func truncate(after index: LogIndex) {
     while let batch = live.last, batch.last > index {
       let first = live.count > 1 ? batches[batches.count - 2].last + 1 : firstIndex
       if first <= index {
@@ -43,12 +43,12 @@ struct Tail {
   }
 
   /// Gives up the oldest batches until no more than `limit` bytes are left; the newest stays.
-  mutating func trim(to limit: Int) {
+  package mutating func trim(to limit: Int) {
     while live.count > 1, bytes > limit { dropFirst() }
   }
 
   /// Gives up what lies at or before `index` with whole batches.
-  mutating func compact(through index: LogIndex) {
+  package mutating func compact(through index: LogIndex) {
     while let batch = live.first, batch.last <= index { dropFirst() }
   }
 
@@ -64,7 +64,7 @@ struct Tail {
   }
 
   /// Whole batches from `index` on, of up to `limit` bytes, but one at least.
-  func batches(from index: LogIndex, bytesMax limit: Int) -> (last: LogIndex, bytes: Int)? {
+  package func batches(from index: LogIndex, bytesMax limit: Int) -> (last: LogIndex, bytes: Int)? {
     guard index >= firstIndex, index <= lastIndex else { return nil }
     var (low, high) = (dropped, batches.count)
     // The first batch that ends at or behind `index`.

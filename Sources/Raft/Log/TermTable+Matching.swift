@@ -3,7 +3,7 @@
 // Each answer takes the logarithm of the number of leader changes, or their number in the range that is
 // compared, and never the number of entries.
 
-import LogFormat
+package import LogFormat
 
 extension TermTable {
   /// The run that `index` falls into; `index` is an entry of the log.
@@ -22,7 +22,7 @@ extension TermTable {
   }
 
   /// The terms of the entries in `range`, all of which the log holds.
-  func runs(in range: ClosedRange<LogIndex>) -> [TermRun] {
+  package func runs(in range: ClosedRange<LogIndex>) -> [TermRun] {
     precondition(range.lowerBound >= firstIndex && range.upperBound <= lastIndex)
     var i = run(of: range.lowerBound)
     var found = [TermRun(firstIndex: range.lowerBound, term: runs[i].term)]
@@ -36,7 +36,7 @@ extension TermTable {
   /// The first entry of `slice` that this log lacks or has with another term; nil if it has them all.
   ///
   /// The slice does not begin before this log does.
-  func firstDifference(from slice: LogSlice) -> LogIndex? {
+  package func firstDifference(from slice: LogSlice) -> LogIndex? {
     precondition(slice.first >= firstIndex)
     var index = slice.first
     var theirs = 0
@@ -59,7 +59,7 @@ extension TermTable {
   ///
   /// With it a leader skips a whole term in one step, and so does a follower (Raft section 5.3, the
   /// optimization at its end).
-  func lastPosition(upTo index: LogIndex, termAtMost term: Term) -> LogPosition {
+  package func lastPosition(upTo index: LogIndex, termAtMost term: Term) -> LogPosition {
     let before = LogPosition(term: previousTerm, index: firstIndex - 1)
     var (low, high) = (0, runs.count)
     // The first run whose term is above `term`.

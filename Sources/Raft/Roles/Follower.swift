@@ -85,7 +85,12 @@ struct Follower: ~Copyable {
     markIfForgotten(request, &server)
     // What is committed here is in every later leader's log: it is not compared again.
     guard request.previous.index >= server.log.commit else {
-      return accept(request.beginning(behind: server.log), reply, from: leader, &server)
+      let rest = request.beginning(behind: server.log)
+      // Terms do not fall: a leader that goes on with an earlier one has something else there.
+      guard rest.entries?.runs[0].term ?? .max >= rest.previous.term else {
+        return .conflictBelowCommit(server.log.commit, commit: server.log.commit)
+      }
+      return accept(rest, reply, from: leader, &server)
     }
     guard server.log.contains(request.previous) else {
       reply.result = .rejected(

@@ -40,6 +40,9 @@ public struct CoreExplorer {
     public var weights: [Int]
   }
 
+  /// How many kinds of actions there are.
+  public static let kinds = 18
+
   public let seed: UInt64
   public let plan: Plan
   public let actions: [CoreAction]
@@ -50,6 +53,14 @@ public struct CoreExplorer {
     plan = Self.plan(&random)
     let weights = plan.weights
     actions = (0..<steps).map { _ in Self.action(weights, &random) }
+  }
+
+  /// A history from elsewhere; the seed says how its group is made.
+  public init(seed: UInt64, actions: [CoreAction]) {
+    var random = SplitMix64(seed: seed)
+    self.seed = seed
+    plan = Self.plan(&random)
+    self.actions = actions
   }
 
   private static func plan(_ random: inout SplitMix64) -> Plan {
@@ -70,10 +81,11 @@ public struct CoreExplorer {
     }
     var weights = [400]  // deliver
     weights += [weight(40, &random), weight(40, &random)]  // drop, duplicate
-    weights += [10 + weight(20, &random), weight(4, &random)]  // expire
+    weights += [10 + weight(20, &random), weight(random.next() % 4 == 0 ? 60 : 4, &random)]
     weights += [100, 30, 30, 60]  // write, fetch, install, apply
-    weights += [40, weight(20, &random), weight(6, &random), weight(6, &random)]
-    weights += [weight(8, &random), weight(6, &random), 6, weight(6, &random), 3]
+    weights += [10 + weight(60, &random), weight(60, &random)]  // propose, read
+    weights += [weight(6, &random), weight(6, &random)]  // change, transfer
+    weights += [weight(8, &random), weight(6, &random), 6, weight(12, &random), 6]
     return Plan(
       voters: 1 + Int(random.next() % 5), learners: Int(random.next() % 2),
       spares: Int(random.next() % 3), options: options, weights: weights)
@@ -86,10 +98,13 @@ public struct CoreExplorer {
       left -= weights[kind]
       kind += 1
     }
-    let (a, b) = (
-      UInt32(truncatingIfNeeded: random.next()), UInt32(truncatingIfNeeded: random.next())
-    )
-    return switch kind {
+    let a = UInt32(truncatingIfNeeded: random.next())
+    return action(kind, a, UInt32(truncatingIfNeeded: random.next()))
+  }
+
+  /// An action by the number of its kind, which is below `kinds`.
+  public static func action(_ kind: Int, _ a: UInt32, _ b: UInt32) -> CoreAction {
+    switch kind {
     case 0: .deliver(a)
     case 1: .drop(a)
     case 2: .duplicate(a)
@@ -118,7 +133,10 @@ public struct CoreExplorer {
   /// - Returns: what went wrong; nil if nothing did.
   public func run() -> String? { run(actions) }
 
-  public func run(_ actions: [CoreAction]) -> String? {
+  public func run(_ actions: [CoreAction]) -> String? { runTraced(actions).finding }
+
+  /// The same, with the number of all that happened.
+  public func runTraced(_ actions: [CoreAction]) -> (finding: String?, traceHash: UInt64) {
     let group = CoreGroup(
       voters: plan.voters, spares: plan.spares, learners: plan.learners, options: plan.options,
       seed: seed)
@@ -126,9 +144,11 @@ public struct CoreExplorer {
     var cuts: [(NodeID, NodeID)] = []
     for (i, action) in actions.enumerated() {
       carryOut(action, group, &cuts)
-      if let finding = group.finding { return "step \(i), \(action): \(finding)" }
+      if let finding = group.finding {
+        return ("step \(i), \(action): \(finding)", group.traceHash)
+      }
     }
-    return converge(group)
+    return (converge(group), group.traceHash)
   }
 
   private func carryOut(
@@ -147,10 +167,14 @@ public struct CoreExplorer {
     case .drop(let n): if let i = message(n) { group.inFlight.remove(at: i) }
     case .duplicate(let n): if let i = message(n) { group.inFlight.append(group.inFlight[i]) }
     case .expireFirst: group.stepFirstDeadline()
-    case .expire(let n): group.expire(node(n))
+    case .expire(let n):
+      // Somebody who does not lead loses patience.
+      let id = node(n)
+      group.expire(id == group.leader ? id % NodeID(group.nodes.count) + 1 : id)
     case .write(let n, let count): group.completeWrites(node(n), Int(count))
     case .fetch(let n, let count): group.completeFetch(node(n), Int(count))
-    case .install(let n): group.completeInstall(node(n))
+    case .install(let n):
+      if n % 8 == 0 { group.failInstall(node(n >> 3)) } else { group.completeInstall(node(n)) }
     case .apply(let n, let count): group.apply(node(n), Int(count))
     case .propose(let n, let count, let bytes):
       _ = group.propose(target(n, group), count: Int(count), bytes: Int(bytes))
@@ -160,11 +184,17 @@ public struct CoreExplorer {
     case .snapshot(let n): group.takeSnapshot(node(n))
     case .crash(let n): group.crash(node(n))
     case .start(let n): if !group.node(node(n)).isUp { group.start(node(n)) }
-    case .cut(let a, let b):
-      cuts.append((node(a), node(b)))
-      if a & 1 == 0 { cuts.append((node(b), node(a))) }
+    case .cut(let a, let b): cuts += links(a, b, group)
     case .heal: cuts = []
     }
+  }
+
+  /// What is cut: all links of the leader or of somebody else, or one link, in one direction or both.
+  private func links(_ a: UInt32, _ b: UInt32, _ group: CoreGroup) -> [(NodeID, NodeID)] {
+    let ids = group.nodes.map(\.id)
+    let one = a % 4 < 2 ? group.leader ?? ids[0] : ids[Int(a >> 8) % ids.count]
+    let others = b % 4 == 0 ? [ids[Int(b >> 8) % ids.count]] : ids
+    return others.flatMap { b & 8 == 0 ? [(one, $0), ($0, one)] : [(one, $0)] }
   }
 
   /// Mostly the leader, sometimes anybody.

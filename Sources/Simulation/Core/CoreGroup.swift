@@ -17,6 +17,8 @@ public final class CoreGroup {
   public let options: RaftOptions
   private let seed: UInt64
   private(set) var oracle = CoreOracle()
+  /// A number of everything that happened: the same for the same seed, on every machine.
+  public private(set) var traceHash: UInt64 = 0
 
   /// A group of members 1 to `voters`, and of `spares` more that belong to nobody yet.
   public init(
@@ -66,7 +68,10 @@ public final class CoreGroup {
 
   /// What is wrong with the group; nil while nothing is.
   public var finding: String? {
-    nodes.lazy.compactMap(\.findings.first).first ?? oracle.finding
+    for node in nodes {
+      if let finding = node.findings.first { return "node \(node.id): \(finding)" }
+    }
+    return oracle.finding
   }
 
   // MARK: Steps
@@ -139,12 +144,26 @@ public final class CoreGroup {
   private func settle(_ id: NodeID) {
     let node = node(id)
     oracle.look(at: node, in: self)
+    trace(node)
     guard isPrompt else { return }
     while node.hasWrites || node.hasFetch || node.hasInstall || node.hasUnapplied {
       completeWrites(id)
       completeFetch(id)
       completeInstall(id)
       apply(id)
+    }
+  }
+
+  private func trace(_ node: CoreNode) {
+    let status = node.status
+    let numbers = [
+      UInt64(now.components.attoseconds), UInt64(now.components.seconds), node.id,
+      status.hardState.term, status.hardState.vote ?? 0, status.commit, status.last.index,
+      status.last.term, UInt64(inFlight.count), UInt64(node.effects.count),
+    ]
+    for number in numbers {
+      var mixed = SplitMix64(seed: traceHash ^ number)
+      traceHash = mixed.next()
     }
   }
 
@@ -161,6 +180,8 @@ public final class CoreGroup {
     send(node(id).completeInstall(at: now))
     oracle.look(at: node(id), in: self)
   }
+
+  public func failInstall(_ id: NodeID) { send(node(id).failInstall(at: now)) }
 
   public func apply(_ id: NodeID, _ count: Int = .max) {
     send(node(id).apply(count, at: now) { oracle.passed($0, by: id) })

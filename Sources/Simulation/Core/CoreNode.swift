@@ -151,11 +151,27 @@ public final class CoreNode {
   public private(set) var outcomes: [RequestID: Outcome] = [:]
   public private(set) var reads: [RequestID: ReadOutcome] = [:]
   /// What no correct group does, in the order in which it was seen.
-  public private(set) var findings: [String] = []
+  public private(set) var findings: [Finding] = []
   /// The terms that this node came to lead.
   public private(set) var termsLed: [Term] = []
   /// Effects of the last step, for tests that look at them.
   public private(set) var effects: [Effect] = []
+
+  public enum Finding: Hashable, Sendable, CustomStringConvertible {
+    /// A peer said what no correct node says.
+    case misbehaved(NodeID, String)
+    case halted(HaltReason)
+    /// An effect that cannot be right, whatever anybody said.
+    case broken(String)
+
+    public var description: String {
+      switch self {
+      case .misbehaved(let peer, let what): "node \(peer) misbehaved: \(what)"
+      case .halted(let reason): "halted: \(reason)"
+      case .broken(let what): what
+      }
+    }
+  }
 
   public enum ReadOutcome: Hashable, Sendable {
     case ready(LogIndex)
@@ -240,12 +256,12 @@ public final class CoreNode {
       disk.log.compact(through: index)
     case .role(let role, let term, _): if role == .leader { termsLed.append(term) }
     case .mark(let mark): disk.mark = mark
-    case .misbehaved(let peer, let what): find("node \(peer) misbehaved: \(what)")
-    case .halt(let reason): find("halted: \(reason)")
+    case .misbehaved(let peer, let what): findings.append(.misbehaved(peer, what))
+    case .halt(let reason): findings.append(.halted(reason))
     }
   }
 
-  private func find(_ what: String) { findings.append("node \(id): \(what)") }
+  private func find(_ what: String) { findings.append(.broken(what)) }
 
   private func finish(read id: RequestID, _ outcome: ReadOutcome) {
     if reads.updateValue(outcome, forKey: id) != nil { find("read \(id) was answered twice") }
@@ -358,6 +374,12 @@ public final class CoreNode {
     self.state = state
     commit = info.position.index
     return leaving + step(.installed(info.uid), at: now)
+  }
+
+  /// What is being received turns out not to be what it should.
+  public func failInstall(at now: Duration) -> [CoreParcel] {
+    guard let (info, _) = install.take() else { return [] }
+    return step(.installFailed(info.uid), at: now)
   }
 
   /// Entries that were asked for are there, up to `count` of them; or it is seen that a snapshot is not.

@@ -4,6 +4,7 @@
 //   - Log Matching, Leader Completeness and State Machine Safety: what anybody finds committed at an index
 //     is the same for everybody, and forever.
 //   - What is committed is on the disks of a quorum.
+//   - Whoever knows a configuration to be committed has it in force, or a later one.
 //   - A read is never told an index that is older than what was committed when it came.
 
 import LogFormat
@@ -13,6 +14,8 @@ struct CoreOracle {
   private var leaders: [Term: NodeID] = [:]
   /// What was committed, by index from 1.
   private var committed: [CoreRecord] = []
+  /// Those of `committed` that are configurations.
+  private var configurations: [ConfigurationEntry] = []
   /// The state machine after each index.
   private var chains: [LogIndex: UInt64] = [0: 0]
   /// How far each node's commit index was looked at.
@@ -40,6 +43,7 @@ struct CoreOracle {
       }
     }
     lookAtCommit(of: node, status, group)
+    lookAtConfiguration(of: status)
     lookAtReads(of: node)
   }
 
@@ -59,6 +63,9 @@ struct CoreOracle {
         }
       } else if index == commit + 1 {
         committed.append(record)
+        if case .configuration(let configuration) = record.entry {
+          configurations.append(ConfigurationEntry(index: index, configuration: configuration))
+        }
       } else {
         find("node \(node.id) committed \(index) behind \(commit)")
       }
@@ -77,6 +84,14 @@ struct CoreOracle {
     // Between a change of members and now, another quorum may have decided.
     if result != .won, status.configuration.index <= status.commit {
       find("entry \(status.commit) was committed and is not on the disks of a quorum")
+    }
+  }
+
+  private mutating func lookAtConfiguration(of status: Status) {
+    let latest = status.configuration
+    guard let known = configurations.last(where: { $0.index <= status.commit }) else { return }
+    if latest.index < known.index || (latest.index == known.index && latest != known) {
+      find("node \(status.id) has the configuration of \(latest.index), not that of \(known.index)")
     }
   }
 

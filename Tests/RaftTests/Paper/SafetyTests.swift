@@ -92,6 +92,19 @@ import Testing
     #expect(group.node(1).terms == [1, 1, 1, 3])
   }
 
+  /// A leader that goes on with an earlier term than that of what is committed cannot have that (found by
+  /// FuzzStep).
+  @Test func entriesOlderThanWhatIsCommittedHalt() {
+    let group = CoreGroup(logs: [[1, 2], [1]])
+    group.say(
+      group.append(to: 1, after: LogPosition(term: 2, index: 2), commit: 2), from: 2, to: 1, term: 2
+    )
+    group.say(
+      group.append(to: 1, after: LogPosition(term: 1, index: 1), terms: [1, 1]), from: 2, to: 1,
+      term: 2)
+    #expect(group[1].halt == .conflictBelowCommit(2, commit: 2))
+  }
+
   /// Two leaders in one term: a vote was given twice, and nothing can be trusted (regression 38).
   @Test(arguments: [false, true])
   func twoLeadersInOneTermHalt(_ isLeader: Bool) throws {
@@ -124,6 +137,22 @@ import Testing
     #expect(proposals.allSatisfy { group.outcome(1, $0) == .unknown })
     group.pass(.seconds(2))
     #expect(group.finding == nil, "resolved twice")
+  }
+
+  /// A write that ends after its entries were replaced makes nothing durable that is gone
+  /// (regression 17).
+  @Test func aLateNoticeConfirmsNothingThatIsGone() {
+    let group = CoreGroup(logs: [[1], [1], [1]])
+    group.isPrompt = false
+    let previous = LogPosition(term: 1, index: 1)
+    group.say(group.append(to: 1, after: previous, terms: [2, 2, 2]), from: 2, to: 1, term: 2)
+    group.say(group.append(to: 1, after: previous, terms: [3, 3]), from: 3, to: 1, term: 3)
+    #expect(group.node(1).terms == [1, 3, 3])
+    // Term and entries of the first leader.
+    group.completeWrites(1, 2)
+    #expect(group[1].durable == 1)
+    group.completeWrites(1)
+    #expect(group[1].durable == 3 && group.finding == nil)
   }
 
   /// After a failed write nothing more is said.
