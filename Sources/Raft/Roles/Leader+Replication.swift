@@ -98,7 +98,7 @@ extension Leader {
     switch peers[i].state {
     case .probing, .replicating: sendHeartbeat(i, &server)
     case .snapshot(var transfer):
-      transfer.retryIfStuck()
+      transfer.retryIfStuck(server.options)
       peers[i].advance(transfer)
       sendHeartbeat(i, &server)
       replicate(i, &server)
@@ -145,7 +145,11 @@ extension Leader {
     switch reply.result {
     case .matched(let index): return matched(i, index, &server)
     case .rejected(let previous, let hint): rejected(i, previous: previous, hint, &server)
-    case .otherLife, .installing: break
+    case .installing:
+      guard case .snapshot(var transfer) = peers[i].state else { break }
+      transfer.beingInstalled()
+      peers[i].advance(transfer)
+    case .otherLife: break
     }
     return nil
   }

@@ -134,6 +134,8 @@ struct SnapshotTransfer: Hashable {
   private(set) var sent = 0
   /// `received` at the last heartbeat.
   private var receivedBefore = -1
+  /// The follower has said since then that it has all of it, and is not done yet.
+  private var isInstalling = false
 
   init(_ snapshot: SnapshotInfo) { self.snapshot = snapshot }
 
@@ -155,9 +157,16 @@ struct SnapshotTransfer: Hashable {
     return true
   }
 
-  /// Begins again behind what has arrived, if nothing has since the last time.
-  mutating func retryIfStuck() {
-    if received == receivedBefore { sent = received }
+  mutating func beingInstalled() { isInstalling = true }
+
+  /// Begins again behind what has arrived, if nothing has since the last time. Where all of it has, the
+  /// last chunk is repeated: a follower that could not install it asks for it from its beginning then.
+  mutating func retryIfStuck(_ options: RaftOptions) {
+    if received == receivedBefore, !isInstalling {
+      sent =
+        received < snapshot.bytes ? received : max(0, received - options.snapshotChunkBytes)
+    }
     receivedBefore = received
+    isInstalling = false
   }
 }

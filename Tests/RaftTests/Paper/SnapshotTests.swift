@@ -53,6 +53,22 @@ import Testing
     #expect(group[3].applied >= 21 && group.finding == nil)
   }
 
+  /// A snapshot that could not be installed is asked for again, from its beginning.
+  @Test func anInstallThatFailsIsTriedAgain() throws {
+    let group = try group()
+    group.start(3)
+    group.isPrompt = false
+    for _ in 0..<20 where !group.node(3).hasInstall {
+      group.pass(.milliseconds(30))
+      for id in 1...3 as ClosedRange<NodeID> { group.completeWrites(id) }
+    }
+    try #require(group.node(3).hasInstall)
+    group.failInstall(3)
+    group.isPrompt = true
+    group.pass(.seconds(1))
+    #expect(group[3].applied == 21 && group.finding == nil)
+  }
+
   /// What the log has forgotten it still knows the term of, at the boundary (regressions 6 and 9).
   @Test func theBoundaryHasATerm() throws {
     let group = try group()
