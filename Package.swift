@@ -106,7 +106,9 @@ let package = Package(
       swiftSettings: settings),
     .executableTarget(
       name: "raftlog-sim",
-      dependencies: ["Simulation", "ProgramSupport", argumentParser],
+      dependencies: [
+        "Simulation", "ProgramSupport", "StorageIO", "ByteBuffers", systemPackage, argumentParser,
+      ],
       swiftSettings: settings),
 
     // The tests, a target a module, and what they share.
@@ -126,6 +128,7 @@ let package = Package(
     .testTarget(
       name: "RaftTests",
       dependencies: ["Raft", "LogFormat", "Simulation", "TestSupport", systemPackage],
+      exclude: ["Scenarios"],
       swiftSettings: settings),
     .testTarget(
       name: "RecoveryTests",

@@ -7,5 +7,7 @@ struct RaftlogSim: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "raftlog-sim",
     abstract: "Runs the log, and the protocol, in simulated worlds that fail in every way.",
-    subcommands: [Storage.self, Flips.self, Sectors.self, Images.self, Repairs.self, Cores.self])
+    subcommands: [
+      Storage.self, Flips.self, Sectors.self, Images.self, Repairs.self, Cores.self, Script.self,
+    ])
 }

@@ -10,6 +10,15 @@ package enum TextFile {
     return try file.read(try file.size(), at: 0).text
   }
 
+  /// Writes a file anew.
+  package static func write(_ text: String, to name: String, in directory: String) throws {
+    let file = try POSIXDirectory(path: directory).open(name, .create)
+    try file.truncate(to: 0)
+    var writer = ByteWriter(capacity: text.utf8.count)
+    for byte in text.utf8 { writer.u8(byte) }
+    try file.write(writer.finish(), at: 0)
+  }
+
   /// The names of the files below a directory, folders included in them, in order.
   package static func names(below directory: String, ending suffix: String) throws -> [String] {
     var names: [String] = []

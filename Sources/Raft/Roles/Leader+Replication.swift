@@ -117,11 +117,13 @@ extension Leader {
 
   /// Tells followers of a commit index that no message with entries has told them.
   mutating func tellCommit(_ server: inout ServerState) {
-    for i in peers.indices where peers[i].toldCommit < server.log.commit {
-      guard case .replicating = peers[i].state else { continue }
-      peers[i].toldCommit = server.log.commit
-      sendHeartbeat(i, &server)
-    }
+    for i in peers.indices { tellCommit(i, &server) }
+  }
+
+  private mutating func tellCommit(_ i: Int, _ server: inout ServerState) {
+    guard peers[i].toldCommit < server.log.commit, peers[i].state == .replicating else { return }
+    peers[i].toldCommit = server.log.commit
+    sendHeartbeat(i, &server)
   }
 
   // MARK: Answers
@@ -176,7 +178,10 @@ extension Leader {
     }
     if isNews, let resignation = commit(&server) { return resignation }
     // A change of members that was committed just now may have taken it out.
-    if let i = position(of: id) { replicate(i, &server) }
+    if let i = position(of: id) {
+      replicate(i, &server)
+      tellCommit(i, &server)
+    }
     continueTransfer(&server)
     return nil
   }

@@ -154,7 +154,9 @@ public final class CoreNode {
   public private(set) var findings: [Finding] = []
   /// The terms that this node came to lead.
   public private(set) var termsLed: [Term] = []
-  /// Effects of the last step, for tests that look at them.
+  /// Is told of every step.
+  var observer: ((Event, [Effect]) -> Void)?
+  /// Effects of the last step.
   public private(set) var effects: [Effect] = []
 
   public enum Finding: Hashable, Sendable, CustomStringConvertible {
@@ -220,6 +222,7 @@ public final class CoreNode {
     guard isUp else { return [] }
     effects.removeAll(keepingCapacity: true)
     core.step(event, at: now, into: &effects)
+    observer?(event, effects)
     var leaving: [CoreParcel] = []
     for effect in effects { carryOut(effect, parcel, &leaving) }
     return leaving
