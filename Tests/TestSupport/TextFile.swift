@@ -12,8 +12,9 @@ package enum TextFile {
 
   /// Writes a file anew.
   package static func write(_ text: String, to name: String, in directory: String) throws {
-    let file = try POSIXDirectory(path: directory).open(name, .create)
-    try file.truncate(to: 0)
+    let folder = try POSIXDirectory(path: directory)
+    if try folder.list().contains(where: { $0.name == name }) { try folder.remove(name) }
+    let file = try folder.open(name, .create)
     var writer = ByteWriter(capacity: text.utf8.count)
     for byte in text.utf8 { writer.u8(byte) }
     try file.write(writer.finish(), at: 0)

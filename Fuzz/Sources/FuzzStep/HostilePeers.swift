@@ -57,6 +57,7 @@ final class HostilePeers {
     case 28: group.completeFetch(id, 1 + Int(b[3] % 8))
     case 29:
       if group.node(id).isUp { group.crash(id) } else { group.start(id) }
+    case 30 where b[3] == 77: group.step(id, .storageFailed("no more"))
     case 30:
       group.step(id, b[3] & 1 == 0 ? .unreachable(peer(b[4])) : .snapshotGone(uid(b[4])))
     default: group.failInstall(id)
@@ -146,9 +147,13 @@ final class HostilePeers {
       runs.append(TermRun(firstIndex: previous.index + 1 + i, term: runs.last!.term + 1))
     }
     let first = previous.index + (b[5] == 255 ? 2 : 1)
-    return LogSlice(
-      first...(previous.index + 1 + count), runs: runs, bytes: Int(b[9]),
-      configurations: [])
+    let last = previous.index + count
+    guard first <= last else { return nil }
+    var configurations: [ConfigurationEntry] = []
+    if b[7] >= 200, let configuration = configuration(b[8]) {
+      configurations = [ConfigurationEntry(index: last, configuration: configuration)]
+    }
+    return LogSlice(first...last, runs: runs, bytes: Int(b[9]), configurations: configurations)
   }
 
   private func result(_ b: [UInt8]) -> AppendReply.Result {
@@ -162,6 +167,12 @@ final class HostilePeers {
   // MARK: Snapshots and members
 
   private func uid(_ byte: UInt8) -> UID { UID(high: 9, low: UInt64(byte % 4)) }
+
+  /// Some of members 1 to 4.
+  private func configuration(_ byte: UInt8) -> Configuration? {
+    let ids = (1...4 as ClosedRange<NodeID>).filter { byte >> ($0 - 1) & 1 == 1 }
+    return try? Configuration(ids.map { CoreGroup.member($0) })
+  }
 
   private func snapshot(_ b: [UInt8]) -> SnapshotInfo {
     let position = position(b[4], b[5])

@@ -16,8 +16,8 @@ public enum Effect: Sendable {
   /// Read entries behind `after` from the disk: whole batches, of up to `bytesMax`, but one at least.
   /// The answer is `Event.fetched`; the message with them is an effect of that step.
   case fetch(FetchID, for: NodeID, after: LogIndex, bytesMax: Int)
-  /// Everything up to here is committed: apply it.
-  case commit(LogIndex)
+  /// Everything up to here is committed, and on this node's disk: the state machine may have it.
+  case apply(through: LogIndex)
   /// What became of a proposal, a change of members or a transfer. Each gets exactly one.
   case resolve(RequestID, Outcome)
   /// A read is linearizable as soon as the state machine has applied this index.

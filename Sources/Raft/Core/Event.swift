@@ -22,8 +22,7 @@ public enum Event: Sendable {
   case changeMembers(RequestID, MembershipChange)
   /// Another voter shall lead.
   case transfer(RequestID, to: NodeID)
-  /// The state machine's state is on the disk, was read back, and holds what it should. All of its
-  /// entries are durable in this node's log: one that is ahead of its own log is no news.
+  /// The state machine's state is on the disk, was read back, and holds what it should.
   case tookSnapshot(SnapshotInfo)
   /// The snapshot that an `install` names is on the disk, the log begins behind it, and the state
   /// machine has it.

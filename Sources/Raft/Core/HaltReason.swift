@@ -7,6 +7,8 @@ public enum HaltReason: Hashable, Sendable {
   case faultyEntries(ClosedRange<LogIndex>)
   /// The state machine has entries that the log has lost.
   case logEndsBeforeApplied(last: LogIndex, applied: LogIndex)
+  /// What the disk holds contradicts itself.
+  case contradiction(String)
   /// Both copies of term and vote are lost: it may have voted, for whom nobody knows.
   case voteLost
   /// The disk refused a write or a sync: what it holds is not known any more.
@@ -28,6 +30,8 @@ extension HaltReason: CustomStringConvertible {
     case .logEndsBeforeApplied(let last, let applied):
       "the state machine has applied entry \(applied), and the log ends at \(last): committed entries "
         + "are lost here. Replace this member, or give it back its log"
+    case .contradiction(let what):
+      "what this directory holds contradicts itself: \(what). Replace this member"
     case .voteLost:
       "both copies of the vote are damaged: this directory may not vote again. Replace this member"
     case .storage(let fault):

@@ -37,9 +37,30 @@ extension RaftCore {
     for (a, b) in zip(order, order.dropFirst()) where a > b {
       return "compacted <= snapshot <= applied <= commit <= last, but these are \(order)"
     }
+    if log.applied > log.durable {
+      return "applied \(log.applied), of which \(log.durable) durable"
+    }
     if log.durable > log.last.index { return "durable \(log.durable) behind the last \(log.last)" }
     if log.tail.lastIndex != log.last.index {
       return "sizes are known up to \(log.tail.lastIndex), and the log ends at \(log.last)"
+    }
+    return nil
+  }
+
+  /// A vote or an acknowledgement of this step that may leave before what it says is durable.
+  func brokenPromise(from first: Int) -> String? {
+    for case .send(let envelope, let write) in server.effects[first...] {
+      switch envelope.message {
+      case .appendReply(let reply):
+        guard case .matched(let index) = reply.result, index > server.log.durable else { continue }
+        guard let write, let needed = server.writes.write(covering: index), needed <= write else {
+          return "entry \(index) is acknowledged before it is durable"
+        }
+      case .voteReply(let reply) where reply.isGranted:
+        guard let needed = server.writes.hardState else { continue }
+        guard let write, needed <= write else { return "a vote is given before it is durable" }
+      default: continue
+      }
     }
     return nil
   }
@@ -92,9 +113,6 @@ extension RaftCore {
     for peer in leader.peers {
       if peer.match >= peer.next { return "match \(peer.match) >= next \(peer.next) of \(peer.id)" }
       if peer.next > server.log.last.index + 1 { return "\(peer.id) is ahead of its leader" }
-      if peer.inflights.bytes < 0 || (peer.inflights.isEmpty && peer.inflights.bytes != 0) {
-        return "\(peer.inflights.bytes) bytes are on their way to \(peer.id)"
-      }
       if !peer.inflights.isEmpty, peer.state != .replicating {
         return "messages are on their way to \(peer.id), which is not replicating"
       }

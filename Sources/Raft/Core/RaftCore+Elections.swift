@@ -10,7 +10,7 @@ extension RaftCore {
 
   /// Time has come: asks for votes, if this node may.
   mutating func campaignIfPossible() {
-    guard server.mayCampaign, !(server.reception?.isInstalling ?? false) else {
+    guard server.mayCampaign, !server.isInstalling else {
       becomeFollower(server.term)
       restartTimer()
       return
@@ -85,7 +85,7 @@ extension RaftCore {
   /// The leader wants this node to take over (dissertation 3.10). Only the one that it follows can.
   mutating func timeoutNow(from leader: NodeID) {
     guard role.leader == leader, server.mayCampaign,
-      !(server.reception?.isInstalling ?? false)
+      !server.isInstalling
     else { return }
     campaign(isTransfer: true)
   }
@@ -104,7 +104,7 @@ extension RaftCore {
   /// True if a candidate has all that this node has, or may have had, and means this directory.
   ///
   /// A node that is no voter by its own log votes too: the log may not have got that far (section 6).
-  private func finds(_ request: VoteRequest, worthy candidate: NodeID) -> Bool {
+  private func isWorthy(_ request: VoteRequest) -> Bool {
     guard request.voter == server.incarnation, request.last >= server.log.last else { return false }
     guard let mark = server.mark else { return true }
     return mark.mayHaveHeld.map { request.last >= $0 } ?? false
@@ -112,7 +112,7 @@ extension RaftCore {
 
   mutating func answer(preVote request: VoteRequest, from candidate: NodeID) {
     let isGranted =
-      request.term > server.term && !holdsToLeader && finds(request, worthy: candidate)
+      request.term > server.term && !holdsToLeader && isWorthy(request)
     server.send(
       .preVoteReply(VoteReply(term: request.term, isGranted: isGranted)), to: candidate)
   }
@@ -121,6 +121,7 @@ extension RaftCore {
   mutating func answer(vote request: VoteRequest, from candidate: NodeID) {
     let isGranted = grants(request, to: candidate)
     if isGranted {
+      if role.kind == .preCandidate { becomeFollower(server.term) }
       server.vote(for: candidate)
       // Whoever got a vote gets the time to win; whoever did not changes nothing (section 5.2).
       restartTimer()
@@ -136,10 +137,12 @@ extension RaftCore {
   }
 
   private func grants(_ request: VoteRequest, to candidate: NodeID) -> Bool {
-    guard request.term == server.term, role.kind == .follower else { return false }
+    guard request.term == server.term, role.kind == .follower || role.kind == .preCandidate else {
+      return false
+    }
     guard role.leader == nil || role.leader == candidate else { return false }
     guard server.hardState.vote == nil || server.hardState.vote == candidate else { return false }
-    return finds(request, worthy: candidate)
+    return isWorthy(request)
   }
 
   mutating func count(_ reply: VoteReply, from voter: NodeID, isReal: Bool) {

@@ -54,7 +54,7 @@ extension RaftCore {
 
   private mutating func tellTerm(to peer: NodeID, _ session: Session) {
     let session = Session(addedAt: session.addedAt, boot: server.boot)
-    server.send(.appendReply(AppendReply(.otherLife, session: session)), to: peer)
+    server.send(.appendReply(AppendReply(.earlierTerm, session: session)), to: peer)
   }
 
   private mutating func receiveCurrent(_ envelope: Envelope) {

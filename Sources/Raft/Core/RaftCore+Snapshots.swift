@@ -14,7 +14,7 @@ extension RaftCore {
       server.send(.appendReply(reply), to: leader)
       return
     }
-    guard !(server.reception?.isInstalling ?? false) else {
+    guard !server.isInstalling else {
       reply.result = .installing
       server.send(.appendReply(reply), to: leader)
       return

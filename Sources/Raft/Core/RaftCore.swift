@@ -30,12 +30,13 @@ public struct RaftCore: ~Copyable {
     _ recovered: Recovered, options: RaftOptions = RaftOptions(), seed: UInt64, at now: Duration
   ) {
     if let problem = options.problem { preconditionFailure(problem) }
-    server = ServerState(recovered, options, seed: seed)
-    server.advance(to: now)
-    if let halt = recovered.halt {
-      role = .halted(Halted(reason: halt))
+    if let reason = recovered.haltReason {
+      server = ServerState(Recovered(nothingBut: recovered), options, seed: seed)
+      role = .halted(Halted(reason: reason))
       return
     }
+    server = ServerState(recovered, options, seed: seed)
+    server.advance(to: now)
     var follower = Follower(campaignAt: nil, &server)
     // Nobody else could be leading.
     if server.decidesAlone { follower.expire(at: now) }
@@ -54,12 +55,31 @@ public struct RaftCore: ~Copyable {
     _ event: consuming Event, at now: Duration, into effects: inout [Effect]
   ) {
     let before = Standing(self)
+    let first = effects.count
     server.advance(to: now)
     swap(&server.effects, &effects)
     take(event)
     server.save()
-    if let broken = violation(since: before) { halt(.invariant(broken)) }
+    if let broken = violation(since: before) ?? brokenPromise(from: first) {
+      withdrawEffects(from: first)
+      halt(.invariant(broken))
+    }
     swap(&server.effects, &effects)
+  }
+
+  /// Nothing of a step that broke a rule is done. Whoever asked for something gets to know that much.
+  private mutating func withdrawEffects(from first: Int) {
+    let step = server.effects[first...]
+    server.effects.removeSubrange(first...)
+    for effect in step {
+      switch effect {
+      case .resolve(let id, .done): server.resolve(id, .unknown)
+      case .readReady(let id, _):
+        server.effects.append(.readFailed(id, .notLeader(hint: nil)))
+      case .resolve, .readFailed: server.effects.append(effect)
+      default: break
+      }
+    }
   }
 
   private mutating func take(_ event: consuming Event) {

@@ -18,10 +18,18 @@ struct ServerState: ~Copyable {
   private(set) var writes = PendingWrites()
   private(set) var log: ReplicaLog
   var mark: Mark?
+  /// True while a snapshot takes the place of the log: nothing else happens to it.
+  var isInstalling: Bool { reception?.isInstalling ?? false }
   /// What arrived of a snapshot.
   var reception: SnapshotReception?
   /// Elections that this node lost since it last heard of a leader.
   var failedElections = 0
+
+  /// Fetches have names of their own as long as the node lives: one that a former leadership asked for
+  /// must not pass for one of this.
+  private var lastFetch: UInt64 = 0
+  /// Up to where the state machine was told to apply.
+  private var announced: LogIndex
 
   /// The time of this step.
   private(set) var now = Duration.zero
@@ -35,6 +43,7 @@ struct ServerState: ~Copyable {
     random = SplitMix64(seed: seed)
     hardState = recovered.hardState
     log = ReplicaLog(recovered)
+    announced = recovered.applied
     mark = recovered.mark
   }
 
@@ -106,18 +115,32 @@ struct ServerState: ~Copyable {
     return id
   }
 
+  mutating func newFetch() -> FetchID {
+    lastFetch += 1
+    return FetchID(rawValue: lastFetch)
+  }
+
   /// - Returns: false for a write that is not out.
   mutating func finish(_ write: WriteID) -> Bool {
     let (isKnown, last) = writes.finish(write, at: now)
     if let last { log.becameDurable(through: last) }
+    announce()
     return isKnown
   }
 
-  /// What one of them is known to be committed up to.
   mutating func commit(through index: LogIndex) {
     guard index > log.commit else { return }
     log.commit(through: index)
-    effects.append(.commit(index))
+    announce()
+  }
+
+  /// What is committed and durable here may be applied. What is not durable here waits, though others
+  /// have it: a state machine that keeps its state must not be ahead of its log after a power cut.
+  private mutating func announce() {
+    let index = min(log.commit, log.durable)
+    guard index > announced else { return }
+    announced = index
+    effects.append(.apply(through: index))
   }
 
   mutating func applied(through index: LogIndex) {
@@ -126,7 +149,8 @@ struct ServerState: ~Copyable {
 
   mutating func took(_ snapshot: SnapshotInfo) {
     let index = snapshot.position.index
-    guard index > log.snapshot?.position.index ?? 0, index <= min(log.applied, log.durable),
+    precondition(snapshot.bytes > 0, "a snapshot without a byte")
+    guard index > log.snapshot?.position.index ?? 0, index <= log.applied,
       log.contains(snapshot.position)
     else { return }
     log.tookSnapshot(snapshot)
@@ -140,6 +164,7 @@ struct ServerState: ~Copyable {
     let keepsSuffix = log.contains(snapshot.position)
     if !keepsSuffix { writes.truncate(after: snapshot.position.index) }
     log.restart(snapshot)
+    announced = snapshot.position.index
   }
 
   // MARK: Saying something

@@ -14,6 +14,7 @@ public struct SnapshotInfo: Hashable, Sendable {
   public var configuration: ConfigurationEntry
   /// This file: snapshots of one index that two nodes made are two files.
   public var uid: UID
+  /// At least 1.
   public var bytes: Int
 
   public init(
@@ -102,7 +103,8 @@ struct ReplicaLog {
   }
 
   mutating func wasApplied(through index: LogIndex) {
-    precondition(index > applied && index <= commit, "applied what is not committed")
+    precondition(
+      index > applied && index <= min(commit, durable), "applied what is not committed and durable")
     applied = index
   }
 
@@ -128,7 +130,7 @@ struct ReplicaLog {
       terms = TermTable(firstIndex: info.position.index + 1, previousTerm: info.position.term)
       tail = Tail(after: info.position.index)
       configurations = ConfigurationHistory(info.configuration)
-      durable = info.position.index
+      durable = 0
     }
     durable = max(durable, info.position.index)
     commit = info.position.index

@@ -103,6 +103,7 @@ extension Configuration {
         throw ConfigurationError(members[i], isAnother: member)
       }
       members[i].suffrage = suffrage
+      members[i].address = member.address
       return
     }
     var member = member

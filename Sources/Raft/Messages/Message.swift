@@ -39,14 +39,6 @@ public enum Message: Hashable, Sendable {
   /// A follower asks for an index that it can read at (dissertation 6.4).
   case read(ReadRequest)
   case readReply(ReadReply)
-
-  /// True for what a candidate or a leader says, as opposed to an answer to it.
-  var isRequest: Bool {
-    switch self {
-    case .preVote, .vote, .append, .snapshot, .timeoutNow, .read: true
-    case .preVoteReply, .voteReply, .appendReply, .snapshotReply, .readReply: false
-    }
-  }
 }
 
 public struct VoteRequest: Hashable, Sendable {
@@ -134,6 +126,8 @@ public struct AppendReply: Hashable, Sendable {
     case rejected(previous: LogIndex, hint: LogPosition)
     /// The request was for an earlier life, or for none in particular: nothing was looked at.
     case otherLife
+    /// The request was of an earlier term than this answer: nothing was looked at.
+    case earlierTerm
     /// Nothing is taken while a snapshot is being installed.
     case installing
   }
@@ -168,8 +162,6 @@ public struct SnapshotChunk: Hashable, Sendable {
     self.session = session
     self.contact = contact
   }
-
-  var isLast: Bool { offset + bytes == snapshot.bytes }
 }
 
 public struct SnapshotReply: Hashable, Sendable {

@@ -75,7 +75,7 @@ struct Follower: ~Copyable {
       server.send(.appendReply(reply), to: leader)
       return nil
     }
-    guard !(server.reception?.isInstalling ?? false) else {
+    guard !server.isInstalling else {
       reply.result = .installing
       server.send(.appendReply(reply), to: leader)
       return nil
@@ -83,14 +83,11 @@ struct Follower: ~Copyable {
     session = request.session
     contact = request.contact
     markIfForgotten(request, &server)
-    // What is committed here is in every later leader's log: it is not compared again.
+    if let index = server.log.conflictBelowCommit(with: request) {
+      return .conflictBelowCommit(index, commit: server.log.commit)
+    }
     guard request.previous.index >= server.log.commit else {
-      let rest = request.beginning(behind: server.log)
-      // Terms do not fall: a leader that goes on with an earlier one has something else there.
-      guard rest.entries?.runs[0].term ?? .max >= rest.previous.term else {
-        return .conflictBelowCommit(server.log.commit, commit: server.log.commit)
-      }
-      return accept(rest, reply, from: leader, &server)
+      return accept(request.beginning(behind: server.log), reply, from: leader, &server)
     }
     guard server.log.contains(request.previous) else {
       reply.result = .rejected(
@@ -107,9 +104,6 @@ struct Follower: ~Copyable {
     _ server: inout ServerState
   ) -> HaltReason? {
     if let entries = request.entries, let start = server.log.terms.firstDifference(from: entries) {
-      guard start > server.log.commit else {
-        return .conflictBelowCommit(start, commit: server.log.commit)
-      }
       verified = min(verified, start - 1)
       server.append(entries.suffix(from: start), from: .received)
     }
@@ -169,7 +163,8 @@ struct Follower: ~Copyable {
 
   /// A snapshot took the place of the front of the log.
   mutating func installed(_ server: inout ServerState) {
-    verified = max(verified, server.log.commit)
+    // What was verified behind it may be gone.
+    verified = server.log.commit
     guard let leader else { return }
     let reply = AppendReply(.matched(server.log.commit), session: answering(server))
     server.send(.appendReply(reply), to: leader)
@@ -237,6 +232,22 @@ extension AppendRequest {
 }
 
 extension ReplicaLog {
+  /// The first entry that is committed here and differs from what a leader has there. Every leader has
+  /// what is committed ("Leader Completeness"): this one should not be.
+  func conflictBelowCommit(with request: AppendRequest) -> LogIndex? {
+    let previous = request.previous
+    if previous.index >= compacted, previous.index <= commit, !contains(previous) {
+      return previous.index
+    }
+    guard previous.index < commit, let entries = request.entries, entries.last > compacted,
+      let index = terms.firstDifference(from: entries.suffix(from: compacted + 1))
+    else { return nil }
+    if index <= commit { return index }
+    // Terms do not fall: one that goes on with an earlier term has something else before that.
+    let next = entries.runs.last { $0.firstIndex <= commit + 1 }
+    return entries.last > commit && next!.term < terms.term(at: commit)! ? commit : nil
+  }
+
   /// The last entry that this log may have in common with one that has `position`. What is committed
   /// is common to all.
   func hint(against position: LogPosition) -> LogPosition {

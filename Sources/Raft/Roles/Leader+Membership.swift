@@ -55,6 +55,8 @@ extension Leader {
     if let transfer, !(entry.configuration[transfer.target]?.suffrage.isIncoming ?? false) {
       abandonTransfer(&server, .noSuchVoter(transfer.target))
     }
+    // Whose answer was missing may not be asked any more.
+    finishReads(&server)
   }
 
   /// Goes on from a configuration that is committed: out of a joint one, or out of office.

@@ -7,12 +7,15 @@ import LogFormat
 
 extension Leader {
   mutating func read(_ reader: Reader, _ server: inout ServerState) {
-    let limit = server.options.waitingReadsMax
-    guard reads.count < limit else {
-      refuse(reader, .overloaded(waiting: reads.count, limit: limit), &server)
+    // One peer that asks without end leaves room for the others, and for this node.
+    var limit = server.options.waitingReadsMax
+    if case .follower = reader { limit = max(1, limit / max(1, peers.count)) }
+    let count = reads.count(besides: reader)
+    guard count < limit else {
+      refuse(reader, .overloaded(waiting: count, limit: limit), &server)
       return
     }
-    reads.add(reader)
+    reads.add(reader, at: server.now)
     startReads(&server)
   }
 
@@ -29,7 +32,21 @@ extension Leader {
     finishReads(&server)
   }
 
-  private mutating func finishReads(_ server: inout ServerState) {
+  /// Reads that have waited for an election timeout get no index: followers may answer heartbeats while
+  /// their disks keep this leader from its first commitment.
+  mutating func expireReads(_ server: inout ServerState) {
+    guard let deadline = readDeadline(server), server.now >= deadline else { return }
+    let late = reads.removeAll(
+      before: server.now - server.options.electionTimeout + .nanoseconds(1))
+    for reader in late { refuse(reader, .timedOut, &server) }
+    startReads(&server)
+  }
+
+  func readDeadline(_ server: borrowing ServerState) -> Duration? {
+    reads.oldestSince.map { $0 + server.options.electionTimeout }
+  }
+
+  mutating func finishReads(_ server: inout ServerState) {
     let agreed = quorum.agreedIndex { id in
       id == server.id ? reads.round : progress(of: id)?.confirmedRound ?? 0
     }

@@ -58,8 +58,7 @@ extension Leader {
   ) -> Bool {
     guard peers[i].fetch == nil else { return false }
     guard let slice = server.log.slice(from: peers[i].next, bytesMax: bytesMax) else {
-      lastFetch += 1
-      let fetch = FetchID(rawValue: lastFetch)
+      let fetch = server.newFetch()
       peers[i].began(fetch)
       server.effects.append(
         .fetch(fetch, for: peers[i].id, after: peers[i].next - 1, bytesMax: bytesMax))
@@ -135,15 +134,21 @@ extension Leader {
     guard let i = position(of: id), reply.session.addedAt == peers[i].session.addedAt,
       let boot = reply.session.boot
     else { return nil }
-    peers[i].heard = server.now
-    confirm(i, round: reply.round, &server)
-    let known = peers[i].session.boot
-    guard peers[i].meet(boot, last: server.log.last.index) else { return nil }
-    guard boot == known else {
+    switch peers[i].meet(boot, last: server.log.last.index) {
+    case .known: break
+    case .new:
       // What it said is about a life that this leader had not met.
+      peers[i].heard = server.now
       replicate(i, &server)
       return nil
+    case .over: return nil
+    case .twin:
+      server.effects.append(
+        .misbehaved(id, "two lives of it are going on: its directory was copied or restored"))
+      return nil
     }
+    peers[i].heard = server.now
+    confirm(i, round: reply.round, &server)
     switch reply.result {
     case .matched(let index): return matched(i, index, &server)
     case .rejected(let previous, let hint): rejected(i, previous: previous, hint, &server)
@@ -151,7 +156,7 @@ extension Leader {
       guard case .snapshot(var transfer) = peers[i].state else { break }
       transfer.beingInstalled()
       peers[i].advance(transfer)
-    case .otherLife: break
+    case .otherLife, .earlierTerm: break
     }
     return nil
   }

@@ -28,7 +28,6 @@ struct Leader: ~Copyable {
   var uncommittedBytes = 0
   var reads = ReadRounds()
   var transfer: Transfer?
-  var lastFetch: UInt64 = 0
   var heartbeatDeadline: Duration
   var quorumDeadline: Duration
   /// When a write of this node will have taken too long.
@@ -53,6 +52,7 @@ struct Leader: ~Copyable {
   /// What an entry without a payload takes: the size matters for windows alone.
   static let noopBytes = 128
 
+  /// Reads are looked at with each heartbeat: they may wait that much longer.
   var deadline: Duration {
     [heartbeatDeadline, quorumDeadline, stallDeadline, transfer?.deadline].compactMap(\.self).min()!
   }
@@ -67,7 +67,9 @@ struct Leader: ~Copyable {
   consuming func resign(_ server: inout ServerState) {
     for proposal in waiting[resolved...] { server.resolve(proposal.id, .unknown) }
     if let transfer { server.resolve(transfer.id, .done(server.log.last)) }
-    for read in reads.removeAll() { refuse(read, .notLeader(hint: nil), &server) }
+    for read in reads.removeAll(before: server.now + .nanoseconds(1)) {
+      refuse(read, .notLeader(hint: nil), &server)
+    }
   }
 
   // MARK: Proposals
@@ -160,6 +162,7 @@ struct Leader: ~Copyable {
     }
     watchDisk(server)
     if let stallDeadline, now >= stallDeadline { return .diskStalled }
+    expireReads(&server)
     if now >= heartbeatDeadline {
       heartbeatDeadline = now + server.options.heartbeatInterval
       for i in peers.indices { heartbeat(i, &server) }

@@ -43,18 +43,30 @@ struct Progress {
     heard = now
   }
 
+  enum Acquaintance {
+    /// The life that is known.
+    case known
+    /// One that follows it.
+    case new
+    /// One that came before it.
+    case over
+    /// One beside it: a directory was copied, or restored.
+    case twin
+  }
+
   /// A life that was not known begins from nothing: what the last one acknowledged may be gone.
-  ///
-  /// - Returns: false for a life that is over, or that cannot be.
-  mutating func meet(_ boot: Boot, last: LogIndex) -> Bool {
+  mutating func meet(_ boot: Boot, last: LogIndex) -> Acquaintance {
     if let known = session.boot {
-      guard boot.counter > known.counter else { return boot == known }
+      if boot == known { return .known }
+      guard boot.counter > known.counter else {
+        return boot.counter < known.counter ? .over : .twin
+      }
     }
     session.boot = boot
     contact = last
     match = 0
     probe(from: next)
-    return true
+    return .new
   }
 
   // MARK: What was answered

@@ -13,19 +13,44 @@ enum Reader: Hashable {
 }
 
 struct ReadRounds {
+  private struct Waiting {
+    var reader: Reader
+    var since: Duration
+  }
+
   /// The question that is out, or the last one that was: how often it was asked who leads.
   private(set) var round: UInt64 = 0
-  /// Those that wait for the round that is out, and the commit index when it began.
-  private var asking: (index: LogIndex, readers: [Reader])?
-  /// Those that wait for the next one.
-  private var waiting: [Reader] = []
+  /// Those that wait for the round that is out, in the order in which they came, and the commit index
+  /// when it began.
+  private var asking: (index: LogIndex, readers: [Waiting])?
+  /// Those that wait for the next one, in the order in which they came.
+  private var waiting: [Waiting] = []
+  /// Followers' reads that wait.
+  private var known: Set<Reader> = []
+  /// How many of them each has.
+  private var counts: [NodeID: Int] = [:]
+  private var localCount = 0
 
-  var count: Int { waiting.count + (asking?.readers.count ?? 0) }
+  /// How many reads wait that come from where `reader` comes from.
+  func count(besides reader: Reader) -> Int {
+    switch reader {
+    case .local: localCount
+    case .follower(let node, _): counts[node] ?? 0
+    }
+  }
 
-  mutating func add(_ reader: Reader) {
-    // A follower repeats itself, or the network does (etcd#20418).
-    guard !waiting.contains(reader), !(asking?.readers.contains(reader) ?? false) else { return }
-    waiting.append(reader)
+  /// When the one that waits longest came.
+  var oldestSince: Duration? { (asking?.readers.first ?? waiting.first)?.since }
+
+  mutating func add(_ reader: Reader, at now: Duration) {
+    switch reader {
+    case .local: localCount += 1
+    case .follower(let node, _):
+      // A follower repeats itself, or the network does (etcd#20418).
+      guard known.insert(reader).inserted else { return }
+      counts[node, default: 0] += 1
+    }
+    waiting.append(Waiting(reader: reader, since: now))
   }
 
   /// Begins a round, unless one is out or nobody waits.
@@ -43,14 +68,35 @@ struct ReadRounds {
   ///
   /// - Returns: what can be read now, and who waits for it.
   mutating func confirmed(_ round: UInt64) -> (index: LogIndex, readers: [Reader])? {
-    guard asking != nil, round >= self.round else { return nil }
-    return asking.take()
+    guard round >= self.round, let done = asking.take() else { return nil }
+    return (done.index, forget(done.readers))
   }
 
-  mutating func removeAll() -> [Reader] {
-    let readers = (asking?.readers ?? []) + waiting
-    asking = nil
-    waiting = []
-    return readers
+  /// Gives up on those that came before `time`.
+  mutating func removeAll(before time: Duration) -> [Reader] {
+    var late: [Waiting] = []
+    if var asked = asking.take() {
+      let count = asked.readers.prefix { $0.since < time }.count
+      late += asked.readers.prefix(count)
+      asked.readers.removeFirst(count)
+      // A question without anybody who waits for it is over.
+      if !asked.readers.isEmpty { asking = asked }
+    }
+    let count = waiting.prefix { $0.since < time }.count
+    late += waiting.prefix(count)
+    waiting.removeFirst(count)
+    return forget(late)
+  }
+
+  private mutating func forget(_ gone: [Waiting]) -> [Reader] {
+    for waiting in gone {
+      switch waiting.reader {
+      case .local: localCount -= 1
+      case .follower(let node, _):
+        known.remove(waiting.reader)
+        counts[node, default: 1] -= 1
+      }
+    }
+    return gone.map(\.reader)
   }
 }

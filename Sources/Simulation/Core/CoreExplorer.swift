@@ -26,6 +26,7 @@ public enum CoreAction: Hashable, Sendable {
   case start(UInt32)
   case cut(UInt32, UInt32)
   case heal
+  case forget(UInt32, count: UInt32)
 }
 
 /// A group, and what becomes of it.
@@ -41,7 +42,7 @@ public struct CoreExplorer {
   }
 
   /// How many kinds of actions there are.
-  public static let kinds = 18
+  public static let kinds = 19
 
   public let seed: UInt64
   public let plan: Plan
@@ -86,6 +87,7 @@ public struct CoreExplorer {
     weights += [10 + weight(60, &random), weight(60, &random)]  // propose, read
     weights += [weight(6, &random), weight(6, &random)]  // change, transfer
     weights += [weight(8, &random), weight(6, &random), 6, weight(12, &random), 6]
+    weights += [weight(6, &random)]  // forget
     return Plan(
       voters: 1 + Int(random.next() % 5), learners: Int(random.next() % 2),
       spares: Int(random.next() % 3), options: options, weights: weights)
@@ -122,7 +124,8 @@ public struct CoreExplorer {
     case 14: .crash(a)
     case 15: .start(a)
     case 16: .cut(a, b)
-    default: .heal
+    case 17: .heal
+    default: .forget(a, count: 1 + b % 20)
     }
   }
 
@@ -186,7 +189,15 @@ public struct CoreExplorer {
     case .start(let n): if !group.node(node(n)).isUp { group.start(node(n)) }
     case .cut(let a, let b): cuts += links(a, b, group)
     case .heal: cuts = []
+    case .forget(let n, let count): forget(node(n), Int(count), group)
     }
+  }
+
+  /// A node crashes and loses what it had last; one at a time, so that everything is still with others.
+  private func forget(_ id: NodeID, _ count: Int, _ group: CoreGroup) {
+    guard plan.voters >= 3, group.nodes.allSatisfy({ $0.disk.mark == nil }) else { return }
+    group.crash(id)
+    group.node(id).forget(count, isKnown: count % 2 == 0)
   }
 
   /// What is cut: all links of the leader or of somebody else, or one link, in one direction or both.
@@ -238,6 +249,8 @@ public struct CoreExplorer {
       if let finding = group.finding { return finding }
       if case .done? = group.outcome(leader, proposal), group.isOfOneMind(leader) { return nil }
     }
+    // Whoever may have forgotten may be needed for a majority: then an operator has to decide.
+    if group.nodes.contains(where: { $0.disk.mark != nil }) { return nil }
     return "80 seconds after all was healed, the group does not serve: \(group.summary)"
   }
 }
@@ -272,12 +285,14 @@ extension CoreGroup {
     return true
   }
 
-  /// Every member has applied what the leader has, who is one of them, and no change is half done.
+  /// Every member has applied what the leader has, who is one of them, no change is half done, and every
+  /// request has its answer.
   func isOfOneMind(_ leader: NodeID) -> Bool {
     let status = self[leader]
     guard status.configuration.configuration.isVoter(leader),
       status.configuration.configuration.joint != .automatic
     else { return false }
+    guard nodes.allSatisfy({ $0.openRequests.isEmpty }) else { return false }
     return status.configuration.configuration.members.allSatisfy {
       self[$0.id].applied == status.applied
     } && status.applied == status.last.index

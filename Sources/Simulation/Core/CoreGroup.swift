@@ -194,9 +194,11 @@ public final class CoreGroup {
     settle(id)
   }
 
-  public func takeSnapshot(_ id: NodeID) {
+  /// - Parameter bytes: what it takes in messages; nil for some number.
+  public func takeSnapshot(_ id: NodeID, bytes: Int? = nil) {
     var random = SplitMix64(seed: UInt64(now.components.attoseconds) ^ id << 32 ^ seed)
-    send(node(id).takeSnapshot(at: now, using: &random))
+    let bytes = bytes ?? 1 + Int(random.next() % 2000)
+    send(node(id).takeSnapshot(bytes: bytes, at: now, using: &random))
     settle(id)
   }
 

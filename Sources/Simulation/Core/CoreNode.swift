@@ -61,7 +61,11 @@ public struct CoreParcel: Sendable {
     }
     for index in entries.indices {
       let run = entries.runs.last { $0.firstIndex <= index }!
-      records.append(.scripted(run.term, at: index))
+      var record = CoreRecord.scripted(run.term, at: index)
+      if let entry = entries.configurations.first(where: { $0.index == index }) {
+        record.entry = .configuration(entry.configuration)
+      }
+      records.append(record)
     }
   }
 }
@@ -119,6 +123,9 @@ public final class CoreNode {
   /// This life of the node.
   public var boot: Boot { disk.boot }
 
+  /// True once its disk has lost something: what it acknowledged before counts still.
+  private(set) var hasForgotten = false
+
   // What a crash takes.
   private(set) var log = CoreLog()
   private(set) var state = CoreState()
@@ -126,7 +133,10 @@ public final class CoreNode {
   private var held: [(after: WriteID, parcel: CoreParcel)] = []
   private var received: CoreState?
   private var install: (info: SnapshotInfo, state: CoreState)?
-  private var fetches: [(id: FetchID, after: LogIndex)] = []
+  /// Reads of older entries, with what the disk had when they began.
+  private var fetches: [(id: FetchID, after: LogIndex, records: [CoreRecord])] = []
+  /// What the fetch that ends in this step has read.
+  private var fetched: (after: LogIndex, records: [CoreRecord])?
   private var gone: [UID] = []
   private var commit: LogIndex = 0
 
@@ -147,6 +157,8 @@ public final class CoreNode {
 
   private(set) var disk: Disk
 
+  /// Requests of this life that have no answer yet.
+  private(set) var openRequests: Set<RequestID> = []
   /// What became of what was asked of this node.
   public private(set) var outcomes: [RequestID: Outcome] = [:]
   public private(set) var reads: [RequestID: ReadOutcome] = [:]
@@ -208,7 +220,10 @@ public final class CoreNode {
   /// A name for a request, which nothing else has.
   public func newRequest() -> RequestID {
     lastRequest += 1
-    return RequestID(rawValue: lastRequest)
+    let id = RequestID(rawValue: lastRequest)
+    // Nobody answers for a node that is down.
+    if isUp { openRequests.insert(id) }
+    return id
   }
 
   // MARK: Stepping
@@ -242,9 +257,12 @@ public final class CoreNode {
         check(leaving: envelope)
         leaving.append(parcel)
       }
-    case .fetch(let fetch, _, let after, _): fetches.append((fetch, after))
-    case .commit(let index): commit = index
+    case .fetch(let fetch, _, let after, _):
+      let first = Int(after - log.base.index)
+      fetches.append((fetch, after, Array(log.records[first...])))
+    case .apply(let index): commit = index
     case .resolve(let id, let outcome):
+      openRequests.remove(id)
       if outcomes.updateValue(outcome, forKey: id) != nil { find("\(id) was resolved twice") }
     case .readReady(let id, let index): finish(read: id, .ready(index))
     case .readFailed(let id, let refusal): finish(read: id, .failed(refusal))
@@ -267,6 +285,7 @@ public final class CoreNode {
   private func find(_ what: String) { findings.append(.broken(what)) }
 
   private func finish(read id: RequestID, _ outcome: ReadOutcome) {
+    openRequests.remove(id)
     if reads.updateValue(outcome, forKey: id) != nil { find("read \(id) was answered twice") }
   }
 
@@ -302,8 +321,12 @@ public final class CoreNode {
     case .append(let request):
       guard let entries = request.entries else { break }
       for index in entries.indices {
-        guard let record = log[index] else {
-          find("entry \(index) is sent, and is not in the log")
+        // What is not in memory was read, and may be what it was then.
+        let record =
+          entries.first < core.tailFirstIndex
+          ? fetched.map { $0.records[Int(index - $0.after) - 1] } : log[index]
+        guard let record else {
+          find("entry \(index) is sent, and is not at hand")
           break
         }
         parcel.records.append(record)
@@ -341,6 +364,7 @@ public final class CoreNode {
   /// The oldest `count` writes are done.
   public func completeWrites(_ count: Int = .max, at now: Duration) -> [CoreParcel] {
     guard isUp, !writes.isEmpty else { return [] }
+    var leaving: [CoreParcel] = []
     var done = WriteID(rawValue: 0)
     for (id, change) in writes.prefix(count) {
       switch change {
@@ -353,15 +377,20 @@ public final class CoreNode {
       case .save(let hardState): disk.hardState = hardState
       }
       done = id
+      release(id, &leaving)
     }
     writes.removeFirst(min(count, writes.count))
-    var leaving: [CoreParcel] = []
-    held.removeAll { write, parcel in
-      guard write <= done else { return false }
+    return leaving + step(.durable(done), at: now)
+  }
+
+  /// What waited for a write leaves, and is true now.
+  private func release(_ write: WriteID, _ leaving: inout [CoreParcel]) {
+    held.removeAll { after, parcel in
+      guard after <= write else { return false }
+      check(leaving: parcel.envelope)
       leaving.append(parcel)
       return true
     }
-    return leaving + step(.durable(done), at: now)
   }
 
   /// What is being received is on the disk and in the state machine.
@@ -390,10 +419,12 @@ public final class CoreNode {
     guard isUp else { return [] }
     if let uid = gone.popLast() { return step(.snapshotGone(uid), at: now) }
     guard !fetches.isEmpty else { return [] }
-    let (id, after) = fetches.removeFirst()
-    let last = min(log.last, after + LogIndex(count))
-    guard last > after else { return [] }
-    return step(.fetched(id, last: last, bytes: Int(last - after) * 100), at: now)
+    let (id, after, records) = fetches.removeFirst()
+    let count = min(count, records.count)
+    guard count > 0 else { return [] }
+    fetched = (after, Array(records.prefix(count)))
+    defer { fetched = nil }
+    return step(.fetched(id, last: after + LogIndex(count), bytes: count * 100), at: now)
   }
 
   // MARK: State machine
@@ -419,14 +450,16 @@ public final class CoreNode {
   }
 
   /// Takes a snapshot of what is applied.
-  public func takeSnapshot(at now: Duration, using random: inout SplitMix64) -> [CoreParcel] {
+  public func takeSnapshot(
+    bytes: Int, at now: Duration, using random: inout SplitMix64
+  ) -> [CoreParcel] {
     guard isUp, install == nil, state.applied > disk.snapshot?.info.position.index ?? 0,
-      state.applied <= status.durable, let term = disk.log.term(at: state.applied)
+      let term = disk.log.term(at: state.applied)
     else { return [] }
     let info = SnapshotInfo(
       position: LogPosition(term: term, index: state.applied),
       configuration: configuration(upTo: state.applied, in: disk), uid: UID(using: &random),
-      bytes: 1 + Int(random.next() % 2000))
+      bytes: bytes)
     disk.snapshot = (info, state)
     return step(.tookSnapshot(info), at: now)
   }
@@ -448,12 +481,24 @@ public final class CoreNode {
   /// What is not on the disk is gone.
   public func crash() {
     isUp = false
+    openRequests = []
     writes = []
     held = []
     received = nil
     install = nil
     fetches = []
     gone = []
+  }
+
+  /// The disk of a node that is down loses its last entries, and says so.
+  ///
+  /// - Parameter isKnown: it also says which was the last that it may have held.
+  func forget(_ count: Int, isKnown: Bool) {
+    precondition(!isUp && disk.mark == nil)
+    let last = LogPosition(term: disk.log.term(at: disk.log.last)!, index: disk.log.last)
+    disk.log.records.removeLast(min(count, disk.log.records.count))
+    hasForgotten = true
+    disk.mark = Mark(term: disk.hardState.term, mayHaveHeld: isKnown ? last : nil)
   }
 
   /// Gives a node that is down another past: scripted entries of these terms.

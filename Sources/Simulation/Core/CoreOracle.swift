@@ -78,8 +78,10 @@ struct CoreOracle {
     let term = committed[Int(status.commit) - 1].term
     let quorum = status.configuration.configuration.quorum
     let result = quorum.result { id in
-      let log = group.node(id).disk.log
-      return status.commit <= log.base.index || log.term(at: status.commit) == term
+      let node = group.node(id)
+      let log = node.disk.log
+      return node.hasForgotten || status.commit <= log.base.index
+        || log.term(at: status.commit) == term
     }
     // Between a change of members and now, another quorum may have decided.
     if result != .won, status.configuration.index <= status.commit {

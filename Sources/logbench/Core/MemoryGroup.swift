@@ -100,7 +100,7 @@ final class MemoryNode {
       case .append(let write, _), .save(let write, _): written = write
       case .send(let envelope, nil): leaving.append(envelope)
       case .send(let envelope, _): held.append(envelope)
-      case .commit(let index): commit = index
+      case .apply(let index): commit = index
       case .halt(let reason): preconditionFailure("\(reason)")
       default: break
       }

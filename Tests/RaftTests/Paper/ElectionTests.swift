@@ -115,6 +115,16 @@ import Testing
     #expect(group[1].hardState == HardState(term: 4, vote: 2))
   }
 
+  /// A node that is about to ask for votes itself still has its own to give.
+  @Test func aPreCandidateVotes() {
+    let group = CoreGroup(logs: [[1], [1, 1], [1]], terms: [3, 3, 3])
+    group.expire(1)
+    group.say(
+      .vote(group.vote(of: 1, term: 3, last: LogPosition(term: 1, index: 2))), from: 2, to: 1,
+      term: 3)
+    #expect(group[1].role == .follower && group[1].hardState == HardState(term: 3, vote: 2))
+  }
+
   /// "It sends heartbeat messages to all of the other servers to establish its authority and prevent new
   /// elections", and again whenever the interval has passed.
   @Test func aLeaderMakesItselfHeard() throws {

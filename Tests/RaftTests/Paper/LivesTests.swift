@@ -139,6 +139,48 @@ import Testing
     #expect(status.role == .halted && "\(status.halt!)".contains("entries 3 to 7"))
   }
 
+  /// What a directory holds may contradict itself: then the node does not take part, and says why.
+  @Test func aStateThatContradictsItselfHalts() {
+    func reason(_ change: (inout Recovered) -> Void) -> HaltReason? {
+      var terms = TermTable(firstIndex: 1, previousTerm: 0)
+      terms.append(through: 20, term: 2)
+      let base = ConfigurationEntry(index: 0, configuration: Configuration())
+      var recovered = Recovered(
+        id: 1, incarnation: CoreGroup.member(1).incarnation, boot: Boot(counter: 1, random: 1),
+        hardState: HardState(term: 2), terms: terms, base: base, configurations: [], applied: 0)
+      change(&recovered)
+      return RaftCore(recovered, seed: 1, at: .zero).status.halt
+    }
+    #expect(reason { _ in } == nil)
+    #expect(reason { $0.applied = 21 } == .logEndsBeforeApplied(last: 20, applied: 21))
+    let changes: [(inout Recovered) -> Void] = [
+      { $0.terms.compact(through: 5) },
+      { $0.hardState.term = 1 },
+      { $0.configurations = [ConfigurationEntry(index: 21, configuration: Configuration())] },
+      { $0.configurations = [$0.base] },
+      { $0.base.index = 3 },
+    ]
+    for (i, change) in changes.enumerated() {
+      guard case .contradiction? = reason(change) else {
+        Issue.record("contradiction \(i) was believed")
+        continue
+      }
+    }
+  }
+
+  /// Two lives of one directory beside each other: it was copied, and neither counts.
+  @Test func twoLivesAtOnceAreReported() throws {
+    let group = CoreGroup(voters: 3)
+    try group.elect(1)
+    let session = Session(boot: Boot(counter: 1, random: 99))
+    group.say(
+      .appendReply(AppendReply(.matched(1), session: session, round: 0)), from: 2, to: 1, term: 1)
+    guard case .misbehaved(2, _)? = group.node(1).findings.last else {
+      Issue.record("\(group.node(1).findings)")
+      return
+    }
+  }
+
   /// What no correct node says is refused, and the sender named.
   @Test func whatCannotBeIsRefused() {
     let group = CoreGroup(logs: [[1, 2], [1, 2]])

@@ -88,6 +88,8 @@ import Testing
     try group.elect(1)
     let read = group.read(3)
     group.inFlight += group.inFlight + group.inFlight
+    group.deliver { $0.to != 3 || $0.append != nil }
+    #expect(group.said(from: 1, to: 3).count { $0.append == nil } == 1, "answered more than once")
     group.deliver()
     #expect(group.readOutcome(3, read) == .ready(1) && group.finding == nil)
   }
@@ -106,6 +108,48 @@ import Testing
     group.drop()
     group.say(group.append(to: 3), from: 2, to: 3, term: 9)
     #expect(group.readOutcome(3, orphan) == .failed(.notLeader(hint: nil)))
+  }
+
+  /// A voter that a read waits for is removed: the read goes on without it.
+  @Test func aReadDoesNotWaitForAMemberThatLeft() throws {
+    let group = CoreGroup(voters: 2)
+    try group.elect(1)
+    let read = group.read(1)
+    group.drop()
+    _ = group.change(1, .change([.remove(2)]))
+    #expect(group.readOutcome(1, read) == .ready(1))
+    let later = group.read(1)
+    #expect(group.readOutcome(1, later) != nil)
+  }
+
+  /// Followers whose disks stall answer heartbeats, and keep a new leader from its first commitment: its
+  /// reads are given up after an election timeout.
+  @Test func aReadThatGetsNoIndexIsGivenUp() throws {
+    let group = CoreGroup(voters: 3)
+    group.expire(1)
+    group.deliver { $0.append?.entries == nil }
+    let read = group.read(1)
+    group.pass(.milliseconds(200)) { $0.append?.entries == nil }
+    #expect(group[1].role == .leader && group.readOutcome(1, read) == .failed(.timedOut))
+  }
+
+  /// One peer that asks without end leaves room for others.
+  @Test func aPeerHasItsShareOfReads() throws {
+    var options = RaftOptions()
+    options.waitingReadsMax = 10
+    let group = CoreGroup(voters: 3, options: options)
+    try group.elect(1)
+    for i in 0..<20 as Range<UInt64> {
+      let request = ReadRequest(id: RequestID(rawValue: i), boot: group.node(3).boot)
+      group.say(.read(request), from: 3, to: 1, term: 1)
+    }
+    // The sixth and all after it are refused at once.
+    #expect(
+      group.said(from: 1, to: 3).count { if case .readReply = $0.message { true } else { false } }
+        == 15)
+    let own = group.read(1)
+    group.deliver()
+    #expect(group.readOutcome(1, own) == .ready(1))
   }
 
   @Test func waitingReadsAreLimited() throws {

@@ -36,16 +36,26 @@ import Testing
     group.expire(1)
     group.deliver { $0.append == nil }
     try #require(group[1].role == .leader && group[1].hardState.term == 4)
-    let isOld = { (e: Envelope) in (e.append?.entries?.lastPosition.term ?? 0) <= 2 }
-    // The leader's first entry stays on its way; a probe finds where node 3's log ends.
-    while group.deliverOne(where: { $0.to != 5 && $0.from != 5 && isOld($0) }) {}
+    group.isPrompt = false
+    // Its own first entry goes nowhere, and what it finds the others to lack it sends one at a time.
+    let isOld = { (e: Envelope) in (e.append?.entries?.lastPosition.term ?? 0) < 4 }
+    for id in [2, 3] as [NodeID] {
+      group.deliver { ($0.to == id || $0.from == id) && isOld($0) }
+    }
     group.drop()
-    group.say(
-      group.append(to: 3, after: LogPosition(term: 1, index: 1), terms: [2]), from: 1, to: 3,
-      term: 4)
-    group.deliver { $0.from == 3 }
-    #expect((1...3).count { group.node($0).terms.prefix(2) == [1, 2] } == 3)
+    group.expire(1)
+    for id in [2, 3] as [NodeID] {
+      group.deliver { ($0.to == id || $0.from == id) && isOld($0) }
+    }
+    group.completeFetch(1, 1)
+    group.deliver { ($0.to == 3 || $0.from == 3) && isOld($0) }
+    group.completeWrites(3)
+    group.deliver { $0.from == 3 && isOld($0) }
+    group.drop()
+    try #require(group[1].peers.prefix(2).allSatisfy { $0.match == 2 })
+    #expect((1...3).allSatisfy { group.node($0).terms.prefix(2) == [1, 2] })
     #expect(group[1].commit == 0, "committed by counting")
+    group.isPrompt = true
     if isReplaced {
       // (d) node 5 is elected by 2, 3 and 4, and replaces it everywhere.
       group.crash(1)
@@ -76,20 +86,25 @@ import Testing
     #expect(group[1].commit == 3 && group.node(1).terms == [1, 2, 3, 3])
   }
 
-  /// What is committed is never replaced: the node stops instead (regressions 18 and 38).
-  @Test func aConflictWithWhatIsCommittedHalts() {
+  /// What is committed is never replaced: the node stops instead (regressions 18 and 38). What agrees may
+  /// come again.
+  @Test(
+    arguments: [
+      (LogPosition(), [1, 1, 1, 3], nil), (LogPosition(), [2], 1), (LogPosition(), [1, 1, 2], 3),
+      (LogPosition(term: 1, index: 2), [2], 3), (LogPosition(term: 2, index: 3), [], 3),
+      (LogPosition(term: 2, index: 2), [], 2), (LogPosition(term: 2, index: 4), [], nil),
+    ] as [(LogPosition, [Term], LogIndex?)])
+  func aConflictWithWhatIsCommittedHalts(
+    _ previous: LogPosition, _ terms: [Term], _ conflict: LogIndex?
+  ) {
     let group = CoreGroup(logs: [[1, 1, 1], [1]])
     group.say(
       group.append(to: 1, after: LogPosition(term: 1, index: 3), commit: 3), from: 2, to: 1, term: 2
     )
     #expect(group[1].commit == 3)
-    group.say(
-      group.append(to: 1, after: LogPosition(), terms: [1, 1, 1, 3], commit: 3), from: 2, to: 1,
-      term: 3)
-    #expect(group[1].role == .follower, "what agrees may come again")
-    group.say(group.append(to: 1, terms: [2]), from: 2, to: 1, term: 3)
-    #expect(group[1].role == .follower, "what is committed is not compared")
-    #expect(group.node(1).terms == [1, 1, 1, 3])
+    group.say(group.append(to: 1, after: previous, terms: terms), from: 2, to: 1, term: 3)
+    #expect(group[1].halt == conflict.map { .conflictBelowCommit($0, commit: 3) })
+    #expect(group.node(1).terms.prefix(3) == [1, 1, 1])
   }
 
   /// A leader that goes on with an earlier term than that of what is committed cannot have that (found by

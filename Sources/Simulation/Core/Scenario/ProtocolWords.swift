@@ -38,7 +38,7 @@ extension Effect {
     case .send(let envelope, let write):
       "to \(envelope.to): \(envelope.words)\(write.map { " (after \($0))" } ?? "")"
     case .fetch(_, let peer, let after, _): "fetch for \(peer) behind \(after)"
-    case .commit(let index): "commit \(index)"
+    case .apply(let index): "apply through \(index)"
     case .resolve(let id, let outcome): "request \(id.rawValue) \(outcome.words)"
     case .readReady(let id, let index): "request \(id.rawValue) reads at \(index)"
     case .readFailed(let id, let refusal): "request \(id.rawValue) refused: \(refusal.words)"
@@ -175,6 +175,7 @@ extension AppendReply.Result {
     case .matched(let index): "matched \(index)"
     case .rejected(let previous, let hint): "rejected \(previous), try \(hint)"
     case .otherLife: "this is my life"
+    case .earlierTerm: "that term is over"
     case .installing: "installing"
     }
   }
