@@ -32,6 +32,7 @@ let package = Package(
     .library(name: "LogFormat", targets: ["LogFormat"]),
     .library(name: "ByteBuffers", targets: ["ByteBuffers"]),
     .library(name: "Raft", targets: ["Raft"]),
+    .library(name: "RaftLog", targets: ["RaftLog"]),
     .library(name: "Simulation", targets: ["Simulation"]),
     .library(name: "LogInspection", targets: ["LogInspection"]),
     .executable(name: "raftlog", targets: ["raftlog"]),
@@ -67,6 +68,8 @@ let package = Package(
       dependencies: ["ByteBuffers", "CPOSIX", "LogFormat", "StorageIO", "Recovery", logging],
       swiftSettings: settings),
     .target(name: "Raft", dependencies: ["LogFormat"], swiftSettings: settings),
+    .target(
+      name: "RaftLog", dependencies: ["ByteBuffers", "LogFormat", "Raft"], swiftSettings: settings),
     .target(
       name: "Simulation",
       dependencies: [
@@ -129,6 +132,10 @@ let package = Package(
       name: "RaftTests",
       dependencies: ["Raft", "LogFormat", "Simulation", "TestSupport", systemPackage],
       exclude: ["Scenarios"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "RaftLogTests",
+      dependencies: ["RaftLog", "Raft", "LogFormat", "ByteBuffers", "TestSupport"],
       swiftSettings: settings),
     .testTarget(
       name: "RecoveryTests",

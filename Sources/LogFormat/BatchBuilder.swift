@@ -4,7 +4,7 @@
 // What must always hold: entries follow each other without a gap, terms never fall, and nothing that
 // the format cannot hold is taken (`fits` says so before, `append` insists).
 
-import ByteBuffers
+public import ByteBuffers
 
 /// Whether batches are compressed.
 public enum Compression: Sendable, Hashable, CaseIterable {
@@ -159,6 +159,9 @@ public struct FramedBatch: ~Copyable {
 
   public var lastIndex: LogIndex { firstIndex + LogIndex(count) - 1 }
   public var bodyBytes: Int { writer.count - Layout.frame }
+
+  /// A copy of the body: what travels.
+  public var body: Bytes { Bytes(copying: writer.span.extracting(Layout.frame..<writer.count)) }
 
   /// A batch that came from elsewhere, to be framed here: a body read from another file.
   public init(adopting batch: Batch) throws(FormatError) {

@@ -1,6 +1,6 @@
 // The names everything else is counted in: index, term, UID.
 
-import ByteBuffers
+package import ByteBuffers
 
 /// The place of an entry in the log; the first entry has index 1, and 0 is "before the first".
 public typealias LogIndex = UInt64
@@ -56,7 +56,7 @@ extension UID: CustomStringConvertible {
 }
 
 extension ByteWriter {
-  mutating func uid(_ uid: UID) {
+  package mutating func uid(_ uid: UID) {
     u64(uid.high)
     u64(uid.low)
   }
@@ -64,7 +64,7 @@ extension ByteWriter {
 
 extension ByteReader {
   @_lifetime(self: copy self)
-  mutating func uid() throws(FormatError) -> UID { UID(high: try u64(), low: try u64()) }
+  package mutating func uid() throws(FormatError) -> UID { UID(high: try u64(), low: try u64()) }
 }
 
 /// Fixed-width lower-case hexadecimal, as names and checksums are shown.

@@ -160,7 +160,7 @@ final class HostilePeers {
     switch b[3] % 4 {
     case 0, 1: .matched(b[4] == 255 ? .max : LogIndex(b[4] % 20))
     case 2: .rejected(previous: LogIndex(b[4] % 20), hint: position(b[5], b[6]))
-    default: b[4] & 1 == 0 ? .otherLife : .installing
+    default: [.otherLife, .earlierTerm, .installing][Int(b[4] % 3)]
     }
   }
 

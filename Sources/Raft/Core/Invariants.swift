@@ -1,7 +1,7 @@
 // Invariants: what holds after every step of every node, in every build.
 //
 // A broken one is a defect of this program: the node halts, and says which. It costs a few comparisons
-// a step: nothing here looks at more than the ends of a list.
+// a step, and a look at each of its effects.
 
 import LogFormat
 

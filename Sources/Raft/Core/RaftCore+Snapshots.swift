@@ -14,6 +14,10 @@ extension RaftCore {
       server.send(.appendReply(reply), to: leader)
       return
     }
+    follow { follower, _ in
+      follower.meets(chunk)
+      return nil
+    }
     guard !server.isInstalling else {
       reply.result = .installing
       server.send(.appendReply(reply), to: leader)
@@ -23,10 +27,6 @@ extension RaftCore {
       reply.result = .matched(min(server.log.commit, server.log.durable))
       server.send(.appendReply(reply), to: leader)
       return
-    }
-    follow { follower, _ in
-      follower.meets(chunk)
-      return nil
     }
     take(chunk)
     if let reception = server.reception {

@@ -76,7 +76,8 @@ public struct RaftCore: ~Copyable {
       case .resolve(let id, .done): server.resolve(id, .unknown)
       case .readReady(let id, _):
         server.effects.append(.readFailed(id, .notLeader(hint: nil)))
-      case .resolve, .readFailed: server.effects.append(effect)
+      // What ends the node stands, if something else has ended it in this step already.
+      case .resolve, .readFailed, .halt, .role(.halted, _, _): server.effects.append(effect)
       default: break
       }
     }
@@ -191,6 +192,7 @@ public struct RaftCore: ~Copyable {
   }
 
   private mutating func becameDurable(_ write: WriteID) {
+    guard !isHalted else { return }
     guard server.finish(write) else {
       halt(.invariant("\(write) is done, and was not out"))
       return

@@ -24,7 +24,7 @@ public struct RaftOptions: Hashable, Sendable {
   public var uncommittedBytesMax = 64 << 20
   /// Bytes of the newest entries that are kept in memory for followers.
   public var tailBytesMax = 16 << 20
-  /// Reads that may wait for their index.
+  /// Reads of this node that may wait for their index; its peers share as many.
   public var waitingReadsMax = 65_536
   /// Bytes of a snapshot in one message.
   public var snapshotChunkBytes = 256 << 10

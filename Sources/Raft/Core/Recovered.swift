@@ -31,7 +31,8 @@ public struct Recovered: Sendable {
   public var base: ConfigurationEntry
   /// The configurations in the log, behind that of `base`.
   public var configurations: [ConfigurationEntry]
-  /// The last entry that the state machine has.
+  /// The last entry that the state machine has: one that keeps nothing is restored from the snapshot
+  /// first, also where a crash came between the log's new beginning and that.
   public var applied: LogIndex
   /// Set if the directory may have lost something that it acknowledged.
   public var mark: Mark?
@@ -87,6 +88,12 @@ extension Recovered {
       return
         "there is a snapshot of \(snapshot.position.index), and the state machine has \(applied)"
     }
+    if let position = snapshot?.position, let term = terms.term(at: position.index),
+      term != position.term
+    {
+      return "there is a snapshot of \(position), and the log has term \(term) there"
+    }
+    if let snapshot, snapshot.bytes < 1 { return "a snapshot without a byte" }
     if base.index > compacted {
       return "the configuration before the log's first entry stands at \(base.index)"
     }

@@ -6,7 +6,8 @@
 
 public import LogFormat
 
-/// One wish about one member. A wish that is fulfilled already changes nothing.
+/// One wish about one member. A wish that is fulfilled already changes nothing. A member that is named with
+/// another address is reached there from now on; without one, where it was.
 public enum MemberChange: Hashable, Sendable {
   /// Becomes a voter, be it new or a learner so far.
   case voter(Member)
@@ -103,7 +104,7 @@ extension Configuration {
         throw ConfigurationError(members[i], isAnother: member)
       }
       members[i].suffrage = suffrage
-      members[i].address = member.address
+      if !member.address.isEmpty { members[i].address = member.address }
       return
     }
     var member = member

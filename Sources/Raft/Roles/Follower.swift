@@ -75,13 +75,14 @@ struct Follower: ~Copyable {
       server.send(.appendReply(reply), to: leader)
       return nil
     }
+    // What the leader had at first contact counts whatever else becomes of this message.
+    session = request.session
+    contact = request.contact
     guard !server.isInstalling else {
       reply.result = .installing
       server.send(.appendReply(reply), to: leader)
       return nil
     }
-    session = request.session
-    contact = request.contact
     markIfForgotten(request, &server)
     if let index = server.log.conflictBelowCommit(with: request) {
       return .conflictBelowCommit(index, commit: server.log.commit)

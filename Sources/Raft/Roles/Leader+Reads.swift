@@ -7,6 +7,7 @@ import LogFormat
 
 extension Leader {
   mutating func read(_ reader: Reader, _ server: inout ServerState) {
+    guard !reads.contains(reader) else { return }
     // One peer that asks without end leaves room for the others, and for this node.
     var limit = server.options.waitingReadsMax
     if case .follower = reader { limit = max(1, limit / max(1, peers.count)) }

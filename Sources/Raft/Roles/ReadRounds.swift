@@ -39,6 +39,9 @@ struct ReadRounds {
     }
   }
 
+  /// A follower repeats itself, or the network does (etcd#20418).
+  func contains(_ reader: Reader) -> Bool { known.contains(reader) }
+
   /// When the one that waits longest came.
   var oldestSince: Duration? { (asking?.readers.first ?? waiting.first)?.since }
 
@@ -46,7 +49,6 @@ struct ReadRounds {
     switch reader {
     case .local: localCount += 1
     case .follower(let node, _):
-      // A follower repeats itself, or the network does (etcd#20418).
       guard known.insert(reader).inserted else { return }
       counts[node, default: 0] += 1
     }

@@ -193,9 +193,11 @@ public struct CoreExplorer {
     }
   }
 
-  /// A node crashes and loses what it had last; one at a time, so that everything is still with others.
+  /// A voter crashes and loses what it had last; one at a time.
   private func forget(_ id: NodeID, _ count: Int, _ group: CoreGroup) {
-    guard plan.voters >= 3, group.nodes.allSatisfy({ $0.disk.mark == nil }) else { return }
+    guard plan.voters >= 3, group.nodes.allSatisfy({ $0.disk.mark == nil }),
+      group[id].configuration.configuration.isVoter(id)
+    else { return }
     group.crash(id)
     group.node(id).forget(count, isKnown: count % 2 == 0)
   }
@@ -250,8 +252,8 @@ public struct CoreExplorer {
       if case .done? = group.outcome(leader, proposal), group.isOfOneMind(leader) { return nil }
     }
     // Whoever may have forgotten may be needed for a majority: then an operator has to decide.
-    if group.nodes.contains(where: { $0.disk.mark != nil }) { return nil }
-    return "80 seconds after all was healed, the group does not serve: \(group.summary)"
+    if group.needsWhoMayHaveForgotten { return nil }
+    return "two minutes after all was healed, the group does not serve: \(group.summary)"
   }
 }
 
@@ -296,6 +298,14 @@ extension CoreGroup {
     return status.configuration.configuration.members.allSatisfy {
       self[$0.id].applied == status.applied
     } && status.applied == status.last.index
+  }
+
+  /// True if those who have forgotten nothing cannot elect anybody, by the configuration of whoever has
+  /// most.
+  var needsWhoMayHaveForgotten: Bool {
+    guard let best = nodes.max(by: { $0.status.last < $1.status.last }) else { return false }
+    let quorum = best.status.configuration.configuration.quorum
+    return quorum.result { node($0).disk.mark == nil } != .won
   }
 
   var summary: String {

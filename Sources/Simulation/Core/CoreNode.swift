@@ -123,7 +123,7 @@ public final class CoreNode {
   /// This life of the node.
   public var boot: Boot { disk.boot }
 
-  /// True once its disk has lost something: what it acknowledged before counts still.
+  /// True while its disk lacks something: what it acknowledged before counts still.
   private(set) var hasForgotten = false
 
   // What a crash takes.
@@ -133,7 +133,7 @@ public final class CoreNode {
   private var held: [(after: WriteID, parcel: CoreParcel)] = []
   private var received: CoreState?
   private var install: (info: SnapshotInfo, state: CoreState)?
-  /// Reads of older entries, with what the disk had when they began.
+  /// Reads of older entries, with what they were when they began.
   private var fetches: [(id: FetchID, after: LogIndex, records: [CoreRecord])] = []
   /// What the fetch that ends in this step has read.
   private var fetched: (after: LogIndex, records: [CoreRecord])?
@@ -276,7 +276,9 @@ public final class CoreNode {
       disk.base = configuration(upTo: index, in: disk)
       disk.log.compact(through: index)
     case .role(let role, let term, _): if role == .leader { termsLed.append(term) }
-    case .mark(let mark): disk.mark = mark
+    case .mark(let mark):
+      disk.mark = mark
+      if mark == nil { hasForgotten = false }
     case .misbehaved(let peer, let what): findings.append(.misbehaved(peer, what))
     case .halt(let reason): findings.append(.halted(reason))
     }
@@ -496,7 +498,9 @@ public final class CoreNode {
   func forget(_ count: Int, isKnown: Bool) {
     precondition(!isUp && disk.mark == nil)
     let last = LogPosition(term: disk.log.term(at: disk.log.last)!, index: disk.log.last)
-    disk.log.records.removeLast(min(count, disk.log.records.count))
+    // What a snapshot holds is not lost with the log.
+    let kept = max(disk.log.base.index, disk.snapshot?.info.position.index ?? 0)
+    disk.log.records.removeLast(min(count, Int(disk.log.last - min(kept, disk.log.last))))
     hasForgotten = true
     disk.mark = Mark(term: disk.hardState.term, mayHaveHeld: isKnown ? last : nil)
   }
@@ -528,6 +532,7 @@ public final class CoreNode {
         terms: terms, snapshot: disk.snapshot?.info, base: disk.base,
         configurations: configurations(in: log), applied: state.applied, mark: disk.mark),
       options: options, seed: seed ^ disk.boot.counter, at: now)
+    if let reason = core.status.halt { findings.append(.halted(reason)) }
   }
 }
 

@@ -115,6 +115,41 @@ import Testing
     #expect(group[2].mark == nil && group[2].commit == 5)
   }
 
+  /// The leader's last index at first contact counts too if the member's patience ends while it installs
+  /// a snapshot.
+  @Test func theMarkStaysOverAnInstall() throws {
+    let group = CoreGroup(logs: [[1], [1, 2, 2, 2], [1, 2, 2, 2]], terms: [2, 2, 2])
+    group.crash(1)
+    group.node(1).rewrite(
+      terms: [1], hardState: HardState(term: 2), mark: Mark(term: 2, mayHaveHeld: nil))
+    group.start(1)
+    group.isPrompt = false
+    let session = Session(boot: group.node(1).boot)
+    let info = SnapshotInfo(
+      position: LogPosition(term: 2, index: 2), configuration: group[1].configuration,
+      uid: UID(high: 1, low: 1), bytes: 10)
+    let chunk = SnapshotChunk(snapshot: info, offset: 0, bytes: 10, session: session, contact: 4)
+    var parcel = CoreParcel(envelope: Envelope(from: 2, to: 1, term: 2, .snapshot(chunk)))
+    parcel.state = CoreState(applied: 2, chain: 1)
+    group.deliver(parcel)
+    try #require(group.node(1).hasInstall)
+    group.expire(1)
+    group.say(
+      .append(
+        AppendRequest(previous: LogPosition(), commit: 2, session: session, contact: 4)),
+      from: 2, to: 1, term: 2)
+    group.completeInstall(1)
+    #expect(group[1].commit == 2 && group[1].mark != nil)
+    group.say(
+      .append(
+        AppendRequest(
+          previous: LogPosition(term: 2, index: 2), entries: LogSlice(3...4, term: 2, bytes: 1),
+          commit: 2, session: session, contact: 4)), from: 2, to: 1, term: 2)
+    #expect(group[1].mark != nil)
+    group.completeWrites(1)
+    #expect(group[1].mark == nil)
+  }
+
   /// A node that must not take part says why, and nothing else.
   @Test func aHaltedNodeSaysNothing() {
     var recovered = Recovered(
@@ -151,7 +186,18 @@ import Testing
       change(&recovered)
       return RaftCore(recovered, seed: 1, at: .zero).status.halt
     }
+    func snapshot(_ index: LogIndex, _ term: Term, bytes: Int = 1) -> SnapshotInfo {
+      SnapshotInfo(
+        position: LogPosition(term: term, index: index),
+        configuration: ConfigurationEntry(index: 0, configuration: Configuration()),
+        uid: UID(high: 1, low: 1), bytes: bytes)
+    }
     #expect(reason { _ in } == nil)
+    #expect(
+      reason {
+        $0.snapshot = snapshot(5, 2)
+        $0.applied = 5
+      } == nil)
     #expect(reason { $0.applied = 21 } == .logEndsBeforeApplied(last: 20, applied: 21))
     let changes: [(inout Recovered) -> Void] = [
       { $0.terms.compact(through: 5) },
@@ -159,6 +205,19 @@ import Testing
       { $0.configurations = [ConfigurationEntry(index: 21, configuration: Configuration())] },
       { $0.configurations = [$0.base] },
       { $0.base.index = 3 },
+      { $0.snapshot = snapshot(5, 2) },
+      {
+        $0.snapshot = snapshot(5, 2)
+        $0.terms.compact(through: 5)
+      },
+      {
+        $0.snapshot = snapshot(5, 1)
+        $0.applied = 5
+      },
+      {
+        $0.snapshot = snapshot(5, 2, bytes: 0)
+        $0.applied = 5
+      },
     ]
     for (i, change) in changes.enumerated() {
       guard case .contradiction? = reason(change) else {
@@ -168,13 +227,18 @@ import Testing
     }
   }
 
-  /// Two lives of one directory beside each other: it was copied, and neither counts.
+  /// Two lives of one directory beside each other: it was copied. The one that was met second is
+  /// reported, and confirms nothing.
   @Test func twoLivesAtOnceAreReported() throws {
     let group = CoreGroup(voters: 3)
     try group.elect(1)
+    let read = group.read(1)
+    let round = try #require(group.said(from: 1, to: 2).last?.append?.round)
     let session = Session(boot: Boot(counter: 1, random: 99))
     group.say(
-      .appendReply(AppendReply(.matched(1), session: session, round: 0)), from: 2, to: 1, term: 1)
+      .appendReply(AppendReply(.matched(1), session: session, round: round)), from: 2, to: 1,
+      term: 1)
+    #expect(round == 1 && group.readOutcome(1, read) == nil)
     guard case .misbehaved(2, _)? = group.node(1).findings.last else {
       Issue.record("\(group.node(1).findings)")
       return
