@@ -178,8 +178,9 @@ allowed() { # allowed CALL KIND COUNT
     ENOSPC\ f*sync\ *) if [ "$acked" -lt "$first" ]; then echo 5 7; else echo 5; fi ;;
     # Made ahead of need: tried again when there is room.
     ENOSPC\ *\ reserve) if [ "$3" -eq 1 ]; then echo 0; else echo 0 5 7; fi ;;
-    # They are written over in place, so this is no full disk but a disk that cannot be trusted.
-    ENOSPC\ pwrite\ MANIFEST-[01]) echo 5 ;;
+    # They are written over in place, so this is no full disk but a disk that cannot be trusted. Two
+    # threads write: where a spare has no room either, that may be told first.
+    ENOSPC\ pwrite\ MANIFEST-[01]) if [ "$3" -eq 1 ]; then echo 5; else echo 5 7; fi ;;
     # A footer or a marker is left out, or what failed cannot be taken back because that fails, too.
     ENOSPC\ *) if [ "$3" -eq 1 ]; then echo 0 7; else echo 0 5 7; fi ;;
   esac
