@@ -61,7 +61,7 @@ public struct SegmentFooter: Hashable, Sendable {
   static let fixedBytes = 168
   static let headerCopy = 8..<96
   static let trailerBytes = 16
-  static let termRunBytes = 16
+  package static let termRunBytes = 16
 
   /// Where the footer lies: the end of the last frame.
   public var offset: Int

@@ -28,6 +28,8 @@ enum WriterWork {
   case sync(ordinal: UInt32, ticket: Ticket?)
   /// The log goes on in a new segment, for what waits at the head of the queue.
   case roll(SegmentRecord, ManifestUpdate)
+  /// The log begins anew, in a new segment.
+  case restart(SegmentRecord, ManifestUpdate, Ticket)
   /// A truncation to below the active segment, which goes on in a new one.
   case cut(SegmentRecord, ManifestUpdate, after: LogIndex, Ticket)
   /// Seals and removals are noted.
@@ -78,12 +80,12 @@ extension LogEngine {
 
   private mutating func job(for item: PendingWrite) -> DiskJob? {
     switch item {
-    case .batch(let batch):
-      return frameJob(needs: batch.segmentBytes, truncateAfter: nil)
+    case .batch, .ready:
+      return frameJob(needs: item.batchBytes!, truncateAfter: nil)
     case .truncate(let index, let ticket):
       if index < appender.record.previousIndex { return cutJob(after: index, ticket) }
-      if case .batch(let batch)? = queue.second, hasRoom(for: batch.segmentBytes) {
-        return frameJob(needs: batch.segmentBytes, truncateAfter: index)
+      if let bytes = queue.second?.batchBytes, hasRoom(for: bytes) {
+        return frameJob(needs: bytes, truncateAfter: index)
       }
       if index == appender.end.index { return syncJob(ticket: ticket) }
       // Its replacement goes to the next segment, which begins where this one is cut here.
@@ -92,6 +94,8 @@ extension LogEngine {
       return hardStateJob(state, ticket)
     case .compact(let index, let ticket):
       return compactJob(through: index, ticket)
+    case .restart(let index, let term, let ticket):
+      return restartJob(after: index, of: term, ticket)
     case .sync(let ticket):
       return syncJob(ticket: ticket)
     case .close(let ticket):
@@ -110,19 +114,23 @@ extension LogEngine {
     let write: FramedWrite
     var item = queue.removeFirst()
     tickets = item.tickets
-    if truncateAfter != nil, case .batch(let batch)? = queue.first,
-      hasRoom(for: batch.segmentBytes)
-    {
+    if truncateAfter != nil, let bytes = queue.first?.batchBytes, hasRoom(for: bytes) {
       item = queue.removeFirst()
       tickets = tickets.lowerBound...item.tickets.upperBound
     }
     var last = truncateAfter ?? 0
-    if case .batch(let batch) = item {
+    switch item {
+    case .batch(let batch):
       let framed = batch.finish(options.compression)
       last = framed.lastIndex
       write = appender.frame(
         framed, truncateAfter: truncateAfter, manifestEdit: position.number)
-    } else {
+    case .ready(let ready, _):
+      last = ready.last
+      write = appender.frame(
+        ready.framed(), from: ready.first, ready.termRuns, truncateAfter: truncateAfter,
+        manifestEdit: position.number)
+    default:
       write = appender.frameTruncation(after: last, manifestEdit: position.number)
     }
     var steps: [DiskStep] = [.write(appender.fileName, write.bytes, at: write.offset)]
@@ -202,6 +210,27 @@ extension LogEngine {
     return start(
       .cut(record, update, after: index, ticket),
       activation(of: spare, as: record) + [.close(appender.fileName)] + update.steps)
+  }
+
+  /// The log begins behind an entry that a snapshot holds. Where it has that very entry this is a
+  /// compaction, and what follows stays; otherwise all segments leave the log, and a new one begins
+  /// there: one edit, so it happens or it does not.
+  private mutating func restartJob(
+    after index: LogIndex, of term: Term, _ ticket: Ticket
+  ) -> DiskJob? {
+    if holds(index, of: term) { return compactJob(through: index, ticket) }
+    guard let spare = takeSpare(needs: Layout.page) else { return noteJob() }
+    let record = newRecord(firstIndex: index + 1, previousTerm: term, capacity: spare.bytes)
+    let update = update(
+      [.first(index + 1, previousTerm: term)] + manifest.segments.map { .dropped($0.uid) }
+        + [.added(record)])
+    return start(
+      .restart(record, update, ticket),
+      activation(of: spare, as: record) + [.close(appender.fileName)] + update.steps)
+  }
+
+  private func holds(_ index: LogIndex, of term: Term) -> Bool {
+    index <= appender.end.index && index >= manifest.previousIndex && writtenTerm(at: index) == term
   }
 
   /// The term of an entry that is written, whatever waits in the queue.
@@ -385,11 +414,27 @@ extension LogEngine {
       writtenTicket = ticket
       durableTicket = ticket
       begin(record)
+    case .restart(let record, let update, let ticket):
+      _ = queue.removeFirst()
+      restarting = nil
+      install(update)
+      terms = Self.terms(manifest, nil)
+      background.unsealed = []
+      background.notes.sealed = []
+      background.notes.superseded = []
+      recent.truncate(after: 0)
+      truncationHistory.note(after: 0)
+      writtenIndex = record.previousIndex
+      durableIndex = writtenIndex
+      writtenTicket = ticket
+      durableTicket = ticket
+      begin(record)
     case .note(let update, let notes):
       background.remove(notes)
       install(update)
     case .compact(let update, let index, let ticket):
       _ = queue.removeFirst()
+      if restarting == ticket { restarting = nil }
       let kept = Set(update.state.segments.map(\.uid))
       background.unsealed.removeAll { !kept.contains($0.record.uid) }
       install(update)
@@ -487,7 +532,7 @@ extension LogEngine {
       erasure = (tickets, cause)
     case .marker:
       background.isTainted = true
-    case .roll, .cut:
+    case .roll, .cut, .restart:
       guard let spare = background.spare, error.path.hasSuffix(spare.name) else {
         poison(LogError(poisoning: error))
         return
@@ -504,6 +549,7 @@ extension LogEngine {
   /// Everything that waits for space fails; the log stands as it was before it was asked.
   mutating func failForWantOfSpace(_ error: LogError, _ tickets: [ClosedRange<Ticket>]) {
     let waiting = queue.removeAllNeedingSpace()
+    restarting = nil
     terms = termsOnTheirWay
     failures.append(FailedRequests(tickets: tickets + waiting, error: error))
   }
@@ -514,7 +560,8 @@ extension LogEngine {
   private var termsOnTheirWay: TermTable {
     switch writer {
     case .busy(_, .frame(let write, _, _, _)): Self.terms(manifest, write.end)
-    case .busy(_, .cut(_, let update, _, _)): Self.terms(update.state, nil)
+    case .busy(_, .cut(_, let update, _, _)), .busy(_, .restart(_, let update, _)):
+      Self.terms(update.state, nil)
     default: Self.terms(manifest, appender.end)
     }
   }
@@ -533,7 +580,7 @@ extension WriterWork {
   /// The segment that a roll or a cut makes out of a spare.
   fileprivate var newSegment: SegmentRecord? {
     switch self {
-    case .roll(let record, _), .cut(let record, _, _, _): record
+    case .roll(let record, _), .cut(let record, _, _, _), .restart(let record, _, _): record
     default: nil
     }
   }
@@ -541,8 +588,8 @@ extension WriterWork {
   /// The edit that this work makes.
   fileprivate var update: ManifestUpdate? {
     switch self {
-    case .roll(_, let update), .cut(_, let update, _, _), .note(let update, _),
-      .compact(let update, _, _), .close(let update, _):
+    case .roll(_, let update), .cut(_, let update, _, _), .restart(_, let update, _),
+      .note(let update, _), .compact(let update, _, _), .close(let update, _):
       update
     case .frame, .marker, .erase, .sync, .hardState, .release: nil
     }

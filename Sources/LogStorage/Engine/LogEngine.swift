@@ -61,6 +61,8 @@ public struct LogEngine: ~Copyable {
   var interrupted: WriterWork?
   var background = BackgroundState()
   var random: SplitMix64
+  /// The request to begin behind a snapshot, while it waits.
+  var restarting: Ticket?
   /// The request to close, once there was one.
   var closing: Ticket?
   /// The highest term that was asked to be stored.
@@ -159,6 +161,14 @@ public struct LogEngine: ~Copyable {
     if isClosing || isClosed { throw LogError(.closed, "the log is closed") }
   }
 
+  /// For requests that change which entries there are.
+  private mutating func admitChange() throws(LogError) {
+    try admit()
+    guard restarting == nil else {
+      throw LogError(.unexpectedIndex, "the log is about to begin behind a snapshot: wait for that")
+    }
+  }
+
   private mutating func ticket() -> Ticket {
     lastTicket += 1
     return lastTicket
@@ -169,7 +179,7 @@ public struct LogEngine: ~Copyable {
   public mutating func append(
     _ payload: RawSpan, kind: EntryKind = .data, term: Term
   ) throws(LogError) -> (index: LogIndex, ticket: Ticket) {
-    try admit()
+    try admitChange()
     guard payload.byteCount <= options.entryBytesMax else {
       throw LogError(
         .entryTooLarge,
@@ -185,7 +195,7 @@ public struct LogEngine: ~Copyable {
   public mutating func append(
     _ payloads: [Bytes], kind: EntryKind = .data, term: Term? = nil
   ) throws(LogError) -> AppendReceipt {
-    try admit()
+    try admitChange()
     try requireSizes(payloads)
     let term = term ?? terms.lastTerm
     try requireNumbers(for: payloads.count, behind: terms.lastIndex, terms.lastTerm, term: term)
@@ -194,7 +204,7 @@ public struct LogEngine: ~Copyable {
 
   /// Cuts off every entry behind `index`. What is appended next takes their place in the same write.
   public mutating func truncate(after index: LogIndex) throws(LogError) -> Ticket {
-    try admit()
+    try admitChange()
     try requireCut(after: index)
     return take(truncationAfter: index)
   }
@@ -205,7 +215,7 @@ public struct LogEngine: ~Copyable {
   public mutating func replace(
     after index: LogIndex, with payloads: [Bytes], kind: EntryKind = .data, term: Term? = nil
   ) throws(LogError) -> AppendReceipt {
-    try admit()
+    try admitChange()
     try requireCut(after: index)
     try requireSizes(payloads)
     let lastTerm = terms.term(at: index)!
@@ -213,6 +223,56 @@ public struct LogEngine: ~Copyable {
     try requireNumbers(for: payloads.count, behind: index, lastTerm, term: term)
     _ = take(truncationAfter: index)
     return take(payloads, kind: kind, term: term)
+  }
+
+  /// Takes a batch as it was encoded elsewhere, where `first` is the next index: its entries from there
+  /// on. The bytes are written as they are.
+  ///
+  /// - Throws: `LogError` with `damaged` if the batch is of another group, or is not what its checksums
+  ///   say; nothing was taken then.
+  public mutating func append(_ batch: Batch, from first: LogIndex) throws(LogError) -> Ticket {
+    try admitChange()
+    let header = batch.header
+    guard first == terms.lastIndex + 1, header.indices.contains(first) else {
+      throw LogError(
+        .unexpectedIndex,
+        "a batch of entries \(header.firstIndex) to \(header.lastIndex) for index \(first), and the "
+          + "log ends at \(terms.lastIndex)")
+    }
+    guard header.group == group else {
+      throw LogError(.damaged, "a batch of group \(header.group), and this is \(group)")
+    }
+    let ready: ReadyBatch
+    do throws(FormatError) {
+      try batch.verifyChecksums()
+      ready = try ReadyBatch(batch, from: first)
+    } catch {
+      throw LogError(.damaged, "a batch for index \(first) is not what was sent: \(error.message)")
+    }
+    try requireNumbers(
+      for: Int(header.lastIndex - first) + 1, behind: terms.lastIndex, terms.lastTerm,
+      term: ready.termRuns[0].term)
+    let ticket = ticket()
+    terms.append(ready.termRuns, through: ready.last)
+    queue.append(.ready(ready, ticket))
+    markerDeadline = nil
+    return ticket
+  }
+
+  /// Lets the log begin behind an entry that a snapshot holds. If the log has that very entry, those
+  /// behind it stay; otherwise they are gone. Until that is done no entries are taken.
+  public mutating func restart(after index: LogIndex, of term: Term) throws(LogError) -> Ticket {
+    try admitChange()
+    guard index >= firstIndex else {
+      throw LogError(.compacted, "beginning behind \(index), and the log begins at \(firstIndex)")
+    }
+    guard index < Layout.indexMax, term <= Layout.indexMax else {
+      throw LogError(.outOfRange, "beginning behind \(index), of term \(term)")
+    }
+    let ticket = ticket()
+    restarting = ticket
+    queue.append(.restart(after: index, of: term, ticket))
+    return ticket
   }
 
   // MARK: Taking what was checked
@@ -289,7 +349,7 @@ public struct LogEngine: ~Copyable {
 
   /// Forgets every entry up to `index`; files that hold nothing else are deleted.
   public mutating func compact(through index: LogIndex) throws(LogError) -> Ticket {
-    try admit()
+    try admitChange()
     guard index <= durableIndex, index <= lastIndex else {
       throw LogError(
         .outOfRange, "compacting through entry \(index), of which \(durableIndex) are durable")

@@ -70,10 +70,19 @@ struct SegmentAppender {
   func frame(
     _ batch: consuming FramedBatch, truncateAfter: LogIndex?, manifestEdit: UInt64
   ) -> FramedWrite {
-    let first = batch.firstIndex
+    let (first, runs) = (batch.firstIndex, batch.termRuns)
+    return frame(
+      batch, from: first, runs, truncateAfter: truncateAfter, manifestEdit: manifestEdit)
+  }
+
+  /// Frames what the log takes of a batch: its entries from `first` on, of these terms.
+  func frame(
+    _ batch: consuming FramedBatch, from first: LogIndex, _ runs: [TermRun],
+    truncateAfter: LogIndex?, manifestEdit: UInt64
+  ) -> FramedWrite {
     let last = batch.lastIndex
-    let runs = batch.termRuns
-    let frame = nextFrame(.batch, truncateAfter: truncateAfter, manifestEdit: manifestEdit)
+    var frame = nextFrame(.batch, truncateAfter: truncateAfter, manifestEdit: manifestEdit)
+    frame.skip = Int(first - batch.firstIndex)
     let written = batch.framed(frame, seed: seed)
     var next = advanced(by: written.bytes, written.frame)
     if let truncateAfter { next.termRuns.removeAll { $0.firstIndex > truncateAfter } }

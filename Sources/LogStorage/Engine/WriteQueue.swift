@@ -58,20 +58,65 @@ final class PendingBatch {
   }
 }
 
+/// A batch that somebody else has encoded, of which the log takes the entries from `first` on.
+struct ReadyBatch {
+  let batch: Batch
+  let first: LogIndex
+  /// The terms of the entries that are taken.
+  let termRuns: [TermRun]
+
+  /// - Throws: `FormatError` if the batch's table does not hold what its header says.
+  init(_ batch: Batch, from first: LogIndex) throws(FormatError) {
+    self.batch = batch
+    self.first = first
+    var runs: [TermRun] = []
+    for (i, row) in try batch.rows().enumerated() {
+      let index = batch.header.firstIndex + LogIndex(i)
+      if index >= first, runs.last?.term != row.term {
+        runs.append(TermRun(firstIndex: index, term: row.term))
+      }
+    }
+    termRuns = runs
+  }
+
+  var last: LogIndex { batch.header.lastIndex }
+  /// Entries at its front that are not taken.
+  var skip: Int { Int(first - batch.header.firstIndex) }
+  /// What it counts for among the bytes that wait.
+  var pendingBytes: Int { batch.bytes.count }
+  /// Bytes that it takes in a segment, in the footer too.
+  var segmentBytes: Int {
+    Layout.pages(Layout.frame + batch.bytes.count)
+      + Layout.pages(max(0, termRuns.count - 2) * SegmentFooter.termRunBytes)
+  }
+
+  /// The batch with room for a frame in front of it.
+  func framed() -> FramedBatch {
+    do {
+      return try FramedBatch(adopting: batch)
+    } catch {
+      preconditionFailure("a batch that was checked is not what it was: \(error)")
+    }
+  }
+}
+
 /// A request that waits for the writer.
 enum PendingWrite {
   case batch(PendingBatch)
+  case ready(ReadyBatch, Ticket)
   case truncate(after: LogIndex, Ticket)
   case hardState(HardState, Ticket)
   case compact(through: LogIndex, Ticket)
+  /// The log begins behind this entry, which a snapshot holds.
+  case restart(after: LogIndex, of: Term, Ticket)
   case sync(Ticket)
   case close(Ticket)
 
   var tickets: ClosedRange<Ticket> {
     switch self {
     case .batch(let batch): batch.firstTicket...batch.lastTicket
-    case .truncate(_, let ticket), .hardState(_, let ticket), .compact(_, let ticket),
-      .sync(let ticket), .close(let ticket):
+    case .truncate(_, let ticket), .ready(_, let ticket), .hardState(_, let ticket),
+      .compact(_, let ticket), .restart(_, _, let ticket), .sync(let ticket), .close(let ticket):
       ticket...ticket
     }
   }
@@ -79,8 +124,26 @@ enum PendingWrite {
   /// True for what fails when the disk is full; the rest needs no new space.
   var needsSpace: Bool {
     switch self {
-    case .batch, .truncate: true
+    case .batch, .ready, .truncate, .restart: true
     case .hardState, .compact, .sync, .close: false
+    }
+  }
+
+  /// Bytes that it takes in a segment if it brings entries; nil if it brings none.
+  var batchBytes: Int? {
+    switch self {
+    case .batch(let batch): batch.segmentBytes
+    case .ready(let batch, _): batch.segmentBytes
+    default: nil
+    }
+  }
+
+  /// What it counts for among the bytes that wait.
+  fileprivate var pendingBytes: Int {
+    switch self {
+    case .batch(let batch): batch.pendingBytes
+    case .ready(let batch, _): batch.pendingBytes
+    default: 0
     }
   }
 }
@@ -103,7 +166,10 @@ struct WriteQueue {
     items[head...].compactMap { if case .compact(let index, _) = $0 { index } else { nil } }.max()
   }
 
-  mutating func append(_ item: PendingWrite) { items.append(item) }
+  mutating func append(_ item: PendingWrite) {
+    pendingBytes += item.pendingBytes
+    items.append(item)
+  }
 
   /// Says how much is about to be added, so that the next batch is made with room for it.
   mutating func expect(bytes: Int) { expectedBytes = bytes }
@@ -135,7 +201,7 @@ struct WriteQueue {
   mutating func removeFirst() -> PendingWrite {
     let item = items[head]
     head += 1
-    if case .batch(let batch) = item { pendingBytes -= batch.pendingBytes }
+    pendingBytes -= item.pendingBytes
     if head == items.count {
       items.removeAll(keepingCapacity: true)
       head = 0

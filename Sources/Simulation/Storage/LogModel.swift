@@ -34,6 +34,15 @@ struct LogModel: Hashable, Sendable {
     firstIndex = index + 1
   }
 
+  /// Begins behind an entry that a snapshot holds; those behind it stay if the log has that very entry.
+  mutating func restart(after index: LogIndex, of term: Term) {
+    if index < firstIndex { return }
+    if index <= lastIndex, entries[Int(index - firstIndex)].term == term {
+      return compact(through: index)
+    }
+    self = LogModel(firstIndex: index + 1, previousTerm: term, entries: [])
+  }
+
   static func entry(index: LogIndex, term: Term, payload: Bytes) -> ModelEntry {
     var hash = UInt64(CRC32C.checksum(payload.span)) &* 0x9E37_79B9_7F4A_7C15
     hash = (hash ^ index) &* 0xBF58_476D_1CE4_E5B9

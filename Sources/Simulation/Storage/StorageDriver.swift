@@ -34,6 +34,7 @@ private enum PendingChange {
   case append(Bytes, term: Term)
   case truncate(after: LogIndex)
   case compact(through: LogIndex)
+  case restart(after: LogIndex, of: Term)
 
   /// Makes the change. One that has no ground any more, because a request before it failed, changes
   /// nothing: the engine refuses it when its turn comes.
@@ -44,6 +45,7 @@ private enum PendingChange {
       if index >= model.firstIndex - 1, index <= model.lastIndex { model.truncate(after: index) }
     case .compact(let index):
       if index <= model.lastIndex { model.compact(through: index) }
+    case .restart(let index, let term): model.restart(after: index, of: term)
     }
   }
 }
@@ -67,6 +69,9 @@ final class StorageDriver {
   private let options: EngineOptions
   private var engine: EngineBox?
   private var random: SplitMix64
+  /// Draws in which form a request is made, apart from everything else: without it a seed does what it
+  /// always did.
+  private var forms: SplitMix64
   private var now: Duration = .zero
   private var writer: LaneState
   private var background: LaneState
@@ -98,6 +103,7 @@ final class StorageDriver {
     self.disk = disk
     self.options = options
     random = SplitMix64(seed: seed)
+    forms = SplitMix64(seed: ~seed)
     writer = LaneState(.writer, disk)
     background = LaneState(.background, disk)
   }
@@ -203,14 +209,32 @@ final class StorageDriver {
     let model = self.model
     let term = model.lastTerm + (random.next() % 3 == 0 ? 1 : 0)
     var taken: (index: LogIndex, ticket: Ticket) = (0, 0)
+    let isEncoded = forms.next() % 3 == 0
+    let skip = Int(forms.next() % 3)
     try request { (engine) throws(LogError) in
-      taken = try engine.append(payload.span, term: term)
+      guard isEncoded else { return taken = try engine.append(payload.span, term: term) }
+      let first = engine.lastIndex + 1
+      let batch = Self.encoded(
+        payload, at: first, skip: min(skip, Int(first) - 1), term: term, group: engine.group)
+      taken = (first, try engine.append(batch, from: first))
     }
     guard taken.index == model.lastIndex + 1 else {
       throw SimulationFailure(
         description: "an append behind entry \(model.lastIndex) got index \(taken.index)")
     }
     expect(.append(payload, term: term), taken.ticket)
+  }
+
+  /// A batch as another node sends it, with some entries before the one that is wanted.
+  private static func encoded(
+    _ payload: Bytes, at index: LogIndex, skip: Int, term: Term, group: UID
+  ) -> Batch {
+    var builder = BatchBuilder(group: group, firstIndex: index - LogIndex(skip))
+    for _ in 0..<skip { builder.append(payload.span, kind: .data, term: term) }
+    builder.append(payload.span, kind: .data, term: term)
+    let framed = builder.finish(.none)
+    guard let batch = try? Batch(framed.body) else { preconditionFailure("a batch of our own") }
+    return batch
   }
 
   private func truncate() throws(SimulationFailure) {
@@ -241,10 +265,31 @@ final class StorageDriver {
     let last = min(engine!.engine.durableIndex, model.lastIndex)
     guard last >= model.firstIndex else { return }
     let index = model.firstIndex + random.next() % (last - model.firstIndex + 1)
+    let (form, distance) = (forms.next() % 3, forms.next() % 3)
+    if form == 0 { return try restart(from: index, distance) }
     if lastTruncation > engine!.engine.writtenTicket { compactionsBehindTruncation += 1 }
     var ticket: Ticket = 0
     try request { (engine) throws(LogError) in ticket = try engine.compact(through: index) }
     expect(.compact(through: index), ticket)
+  }
+
+  /// Lets the log begin behind an entry: one that it has, one that it has of another term, or one that
+  /// it has not. Nothing else is asked of its entries until that is done.
+  private func restart(from index: LogIndex, _ form: UInt64) throws(SimulationFailure) {
+    let model = self.model
+    let entry = model.entries[Int(index - model.firstIndex)]
+    let place: (index: LogIndex, term: Term) =
+      switch form {
+      case 0: (index, entry.term)
+      case 1: (index, model.lastTerm + 1)
+      default: (model.lastIndex + 3, model.lastTerm)
+      }
+    var ticket: Ticket = 0
+    try request { (engine) throws(LogError) in
+      ticket = try engine.restart(after: place.index, of: place.term)
+    }
+    expect(.restart(after: place.index, of: place.term), ticket)
+    try pump()
   }
 
   private func saveHardState() throws(SimulationFailure) {
