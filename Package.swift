@@ -69,11 +69,14 @@ let package = Package(
       swiftSettings: settings),
     .target(name: "Raft", dependencies: ["LogFormat"], swiftSettings: settings),
     .target(
-      name: "RaftLog", dependencies: ["ByteBuffers", "LogFormat", "Raft"], swiftSettings: settings),
+      name: "RaftLog",
+      dependencies: ["ByteBuffers", "LogFormat", "StorageIO", "Recovery", "LogStorage", "Raft"],
+      swiftSettings: settings),
     .target(
       name: "Simulation",
       dependencies: [
-        "ByteBuffers", "LogFormat", "StorageIO", "Recovery", "LogStorage", "Raft", systemPackage,
+        "ByteBuffers", "LogFormat", "StorageIO", "Recovery", "LogStorage", "Raft", "RaftLog",
+        systemPackage,
       ],
       swiftSettings: settings),
 

@@ -11,7 +11,11 @@
 //       41    7  zero
 //       48   16  incarnation of the directory
 //       64   16  group
-//       80       zero up to 512
+//       80    1  mark: 0 none, 1 nobody can say what was held, 2 the last entry is named
+//       81    7  zero
+//       88    8  the mark's term
+//       96   16  the last entry that may have been held: term, index
+//      112       zero up to 512
 //
 // What must always hold: term and vote are written together, in one sector, to both files, one after
 // the other, each synced; the higher generation wins. One bad copy loses nothing.
@@ -33,6 +37,19 @@ public struct HardState: Hashable, Sendable {
   }
 }
 
+/// What a member that may have forgotten something holds itself to, until its log is whole again.
+public struct Mark: Hashable, Sendable {
+  /// No term that it held entries of was above this one.
+  public var term: Term
+  /// The last entry that it may have held; nil if nobody can say.
+  public var mayHaveHeld: LogPosition?
+
+  public init(term: Term, mayHaveHeld: LogPosition?) {
+    self.term = term
+    self.mayHaveHeld = mayHaveHeld
+  }
+}
+
 /// One of the two copies of the hard state.
 public struct VoteFile: Hashable, Sendable {
   static let magic: UInt64 = 0x0100_4554_4F56_4C52  // "RLVOTE\0\u{1}"
@@ -47,8 +64,13 @@ public struct VoteFile: Hashable, Sendable {
   public var state: HardState
   public var incarnation: UID
   public var group: UID
+  /// Set while the directory may have lost something that it acknowledged.
+  public var mark: Mark?
 
-  public init(generation: UInt64, state: HardState, incarnation: UID, group: UID) {
+  public init(
+    generation: UInt64, state: HardState, incarnation: UID, group: UID, mark: Mark? = nil
+  ) {
+    self.mark = mark
     self.generation = generation
     self.state = state
     self.incarnation = incarnation
@@ -68,6 +90,11 @@ public struct VoteFile: Hashable, Sendable {
     writer.fill(0, count: 7)
     writer.uid(incarnation)
     writer.uid(group)
+    writer.u8(mark == nil ? 0 : mark!.mayHaveHeld == nil ? 1 : 2)
+    writer.fill(0, count: 7)
+    writer.u64(mark?.term ?? 0)
+    writer.u64(mark?.mayHaveHeld?.term ?? 0)
+    writer.u64(mark?.mayHaveHeld?.index ?? 0)
     writer.fill(0, count: Layout.voteFile - writer.count)
     let checksum = writer.crc32c(12..<Layout.voteFile)
     writer.replace(at: 8, with: checksum)
@@ -97,10 +124,16 @@ public struct VoteFile: Hashable, Sendable {
     try reader.skip(7)
     incarnation = try reader.uid()
     group = try reader.uid()
+    let marked = try reader.u8()
+    try reader.skip(7)
+    let markTerm = try reader.counter()
+    let held = LogPosition(term: try reader.counter(), index: try reader.counter())
     guard major == FormatVersion.major else {
       throw FormatError(.unsupported, "a vote file of format \(major)", at: 12)
     }
     guard voted <= 1 else { throw FormatError(.inconsistent, "the vote flag is \(voted)", at: 40) }
+    guard marked <= 2 else { throw FormatError(.inconsistent, "the mark is \(marked)", at: 80) }
     if voted == 1 { state.vote = vote }
+    if marked > 0 { mark = Mark(term: markTerm, mayHaveHeld: marked == 2 ? held : nil) }
   }
 }

@@ -35,7 +35,7 @@ enum WriterWork {
   /// Seals and removals are noted.
   case note(ManifestUpdate, Notes)
   case compact(ManifestUpdate, through: LogIndex, Ticket)
-  case hardState(HardState, generation: UInt64, Ticket)
+  case hardState(HardState, Mark?, generation: UInt64, Ticket)
   case close(ManifestUpdate, Ticket)
   /// The reserve is given up for something that must not fail.
   case release
@@ -90,8 +90,8 @@ extension LogEngine {
       if index == appender.end.index { return syncJob(ticket: ticket) }
       // Its replacement goes to the next segment, which begins where this one is cut here.
       return frameJob(needs: Layout.page, truncateAfter: index)
-    case .hardState(let state, let ticket):
-      return hardStateJob(state, ticket)
+    case .hardState(let state, let mark, let ticket):
+      return hardStateJob(state, mark, ticket)
     case .compact(let index, let ticket):
       return compactJob(through: index, ticket)
     case .restart(let index, let term, let ticket):
@@ -339,15 +339,18 @@ extension LogEngine {
     return start(.compact(update, through: index, ticket), sync + update.steps)
   }
 
-  private mutating func hardStateJob(_ state: HardState, _ ticket: Ticket) -> DiskJob? {
+  private mutating func hardStateJob(
+    _ state: HardState, _ mark: Mark?, _ ticket: Ticket
+  ) -> DiskJob? {
     let generation = voteGeneration + 1
     let vote = VoteFile(
-      generation: generation, state: state, incarnation: manifest.incarnation, group: group)
+      generation: generation, state: state, incarnation: manifest.incarnation, group: group,
+      mark: mark)
     let bytes = vote.encoded()
     let steps: [DiskStep] = VoteFile.names.flatMap { name -> [DiskStep] in
       [.write(name, bytes, at: 0), .sync(name)]
     }
-    return start(.hardState(state, generation: generation, ticket), steps)
+    return start(.hardState(state, mark, generation: generation, ticket), steps)
   }
 
   /// Closes once nothing is left in the background; "closed" is the last edit of a clean stop.
@@ -441,9 +444,10 @@ extension LogEngine {
       terms.compact(through: index)
       writtenTicket = ticket
       becomeDurable(through: appender.end.ordinal)
-    case .hardState(let state, let generation, let ticket):
+    case .hardState(let state, let mark, let generation, let ticket):
       _ = queue.removeFirst()
       hardState = state
+      self.mark = mark
       voteGeneration = generation
       syncCount += 2
       writtenTicket = ticket

@@ -41,6 +41,8 @@ public struct LogEngine: ~Copyable {
   public internal(set) var manifest: ManifestState
   var position: ManifestPosition
   public internal(set) var hardState: HardState
+  /// Set while the directory may have lost something that it acknowledged.
+  public internal(set) var mark: Mark?
   var voteGeneration: UInt64
   var appender: SegmentAppender
   var lastSequence: UInt64
@@ -65,8 +67,9 @@ public struct LogEngine: ~Copyable {
   var restarting: Ticket?
   /// The request to close, once there was one.
   var closing: Ticket?
-  /// The highest term that was asked to be stored.
-  var requestedTerm: Term
+  /// What was asked last to be stored.
+  var requestedState: HardState
+  var requestedMark: Mark?
   /// The highest index that a waiting compaction removes.
   var compactingThrough: LogIndex = 0
 
@@ -100,7 +103,9 @@ public struct LogEngine: ~Copyable {
     position = opened.manifestPosition
     hardState = opened.hardState
     voteGeneration = opened.voteGeneration
-    requestedTerm = opened.hardState.term
+    requestedState = opened.hardState
+    mark = opened.mark
+    requestedMark = opened.mark
     appender = SegmentAppender(opened.active, group: opened.manifest.group)
     lastSequence = opened.lastSequence
     boot = opened.boot
@@ -363,15 +368,27 @@ public struct LogEngine: ~Copyable {
   /// Stores term and vote, together.
   public mutating func save(_ state: HardState) throws(LogError) -> Ticket {
     try admit()
-    guard state.term >= requestedTerm else {
-      throw LogError(.termWentBack, "storing term \(state.term) over term \(requestedTerm)")
+    guard state.term >= requestedState.term else {
+      throw LogError(
+        .termWentBack, "storing term \(state.term) over term \(requestedState.term)")
     }
     guard state.term <= Layout.indexMax else {
       throw LogError(.outOfRange, "term \(state.term) is more than a log may reach")
     }
-    requestedTerm = state.term
+    requestedState = state
+    return saveRequested()
+  }
+
+  /// Stores that the directory may have lost something that it acknowledged, or that it has it back.
+  public mutating func save(mark: Mark?) throws(LogError) -> Ticket {
+    try admit()
+    requestedMark = mark
+    return saveRequested()
+  }
+
+  private mutating func saveRequested() -> Ticket {
     let ticket = ticket()
-    queue.append(.hardState(state, ticket))
+    queue.append(.hardState(requestedState, requestedMark, ticket))
     return ticket
   }
 

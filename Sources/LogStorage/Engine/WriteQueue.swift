@@ -105,7 +105,7 @@ enum PendingWrite {
   case batch(PendingBatch)
   case ready(ReadyBatch, Ticket)
   case truncate(after: LogIndex, Ticket)
-  case hardState(HardState, Ticket)
+  case hardState(HardState, Mark?, Ticket)
   case compact(through: LogIndex, Ticket)
   /// The log begins behind this entry, which a snapshot holds.
   case restart(after: LogIndex, of: Term, Ticket)
@@ -115,7 +115,7 @@ enum PendingWrite {
   var tickets: ClosedRange<Ticket> {
     switch self {
     case .batch(let batch): batch.firstTicket...batch.lastTicket
-    case .truncate(_, let ticket), .ready(_, let ticket), .hardState(_, let ticket),
+    case .truncate(_, let ticket), .ready(_, let ticket), .hardState(_, _, let ticket),
       .compact(_, let ticket), .restart(_, _, let ticket), .sync(let ticket), .close(let ticket):
       ticket...ticket
     }

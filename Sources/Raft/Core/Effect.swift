@@ -95,6 +95,8 @@ public enum Refusal: Hashable, Sendable {
   /// It took longer than an election timeout.
   case timedOut
   case halted(HaltReason)
+  /// An entry has more bytes than the log takes.
+  case tooLarge(bytes: Int, limit: Int)
   /// A proposal without entries, or with more than an index can count.
   case malformed
 }

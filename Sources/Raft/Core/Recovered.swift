@@ -2,19 +2,6 @@
 
 public import LogFormat
 
-/// What a member that may have forgotten something holds itself to, until its log is whole again.
-public struct Mark: Hashable, Sendable {
-  /// No term that it held entries of was above this one.
-  public var term: Term
-  /// The last entry that it may have held; nil if nobody can say.
-  public var mayHaveHeld: LogPosition?
-
-  public init(term: Term, mayHaveHeld: LogPosition?) {
-    self.term = term
-    self.mayHaveHeld = mayHaveHeld
-  }
-}
-
 public struct Recovered: Sendable {
   public var id: NodeID
   /// This directory.

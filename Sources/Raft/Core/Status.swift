@@ -75,3 +75,13 @@ extension Status.Peer {
     inflightBytes = progress.inflights.bytes
   }
 }
+
+extension RaftCore {
+  /// Where a snapshot of the first `index` entries stands, and the configuration that it has to say; nil
+  /// for what is not applied, or not known any more.
+  public func basis(ofSnapshotAt index: LogIndex) -> (LogPosition, ConfigurationEntry)? {
+    let log = server.log
+    guard index > 0, index <= log.applied, let position = log.position(at: index) else { return nil }
+    return (position, log.configurations.upTo(index))
+  }
+}

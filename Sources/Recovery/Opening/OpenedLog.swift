@@ -49,6 +49,8 @@ public struct OpenedLog: Sendable {
   public var manifest: ManifestState
   public var manifestPosition: ManifestPosition
   public var hardState: HardState
+  /// Set if the directory may have lost something that it acknowledged.
+  public var mark: Mark?
   public var voteGeneration: UInt64
   public var active: ActiveSegment
   /// No file of the log was ever numbered higher.

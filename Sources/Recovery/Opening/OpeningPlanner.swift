@@ -52,11 +52,11 @@ struct OpeningPlanner {
     // Only now is it certain that the segments have ended: the edit may have been in the page cache
     // alone, and a footer behind frames that nobody ended looks like rot.
     if seal() { position = rewriteManifests(number: number + 2) }
-    let (hardState, generation) = rewriteVotes(active, wasClosed: wasClosed)
+    let votes = rewriteVotes(active, wasClosed: wasClosed)
     try tidyUp()
     opened = OpenedLog(
-      manifest: state, manifestPosition: position, hardState: hardState,
-      voteGeneration: generation, active: active, lastSequence: lastSequence, boot: boot,
+      manifest: state, manifestPosition: position, hardState: votes.state,
+      mark: votes.mark, voteGeneration: votes.generation, active: active, lastSequence: lastSequence, boot: boot,
       reserveBytes: evidence.files.first {
         $0.name == DirectoryEvidence.Names.reserve && $0.isRegular
       }?.size, removed: removable)
@@ -147,16 +147,18 @@ struct OpeningPlanner {
 
   private mutating func rewriteVotes(
     _ active: ActiveSegment, wasClosed: Bool
-  ) -> (HardState, UInt64) {
+  ) -> VoteFile {
     let files = evidence.votes.compactMap(\.file)
     let verdict = diagnosis.findings.first { $0.file.hasPrefix("vote-") }?.verdict
     let generationMax = Layout.indexMax - OpeningPlan.headroom
     if verdict == nil, wasClosed, let file = files.first, file.generation < generationMax {
-      return (file.state, file.generation)
+      return file
     }
     var hardState = HardState(term: active.end.term + 1)
+    var mark: Mark?
     if verdict != .voteLost, let newest = files.max(by: { $0.generation < $1.generation }) {
       hardState = newest.state
+      mark = newest.mark
     } else if let highest = files.map(\.state.term).max() {
       hardState.term = max(hardState.term, highest + 1)
     }
@@ -166,7 +168,7 @@ struct OpeningPlanner {
     let generation = highest < generationMax ? highest + 1 : 1
     let vote = VoteFile(
       generation: generation, state: hardState, incarnation: state.incarnation,
-      group: state.group)
+      group: state.group, mark: mark)
     // The newest copy is replaced last. None is written over: a process that was killed while it wrote
     // one may have left it in the page cache alone, and then the other is all that the disk has.
     let copies = zip(VoteFile.names, evidence.votes).sorted { a, b in
@@ -178,7 +180,7 @@ struct OpeningPlanner {
       steps += OpeningPlan.newFile(temporary, vote.encoded())
       steps += [.rename(temporary, to: name), .syncDirectory(nil)]
     }
-    return (hardState, generation)
+    return vote
   }
 
   /// Dropped files, but what has the name of one and is no file: that is somebody else's.

@@ -296,8 +296,8 @@ package struct BatchReader {
   package mutating func entries(
     at location: BatchLocation, in range: ClosedRange<LogIndex>
   ) throws(RecoveryError) -> [Entry] {
-    do {
-      let batch = try self.batch(at: location)
+    try reporting(range, at: location) { reader in
+      let batch = try reader.batch(at: location)
       let entries = try batch.entries(in: range)
       guard entries.count == Int(range.upperBound - range.lowerBound) + 1 else {
         throw FormatError(
@@ -305,6 +305,25 @@ package struct BatchReader {
           "the batch holds \(Words.entries(batch.header.indices))")
       }
       return entries
+    }
+  }
+
+  /// The batch at `location` as it lies, of which the log may hold a part; checked like its entries.
+  package mutating func whole(at location: BatchLocation) throws(RecoveryError) -> Batch {
+    try reporting(location.firstIndex...location.lastIndex, at: location) { reader in
+      let batch = try reader.batch(at: location)
+      try batch.verifyChecksums()
+      return batch
+    }
+  }
+
+  /// Says of an error which entries cannot be read because of it.
+  private mutating func reporting<T>(
+    _ range: ClosedRange<LogIndex>, at location: BatchLocation,
+    _ body: (inout BatchReader) throws -> T
+  ) throws(RecoveryError) -> T {
+    do {
+      return try body(&self)
     } catch let error as StorageError {
       throw RecoveryError(error)
     } catch {

@@ -135,6 +135,7 @@ extension Refusal {
     case .noSuchVoter(let id): "\(id) cannot lead"
     case .timedOut: "timed out"
     case .halted: "halted"
+    case .tooLarge(let bytes, let limit): "too large, \(bytes) of \(limit)"
     case .malformed: "malformed"
     }
   }

@@ -1,7 +1,5 @@
 // LogPosition: an entry as votes and consistency checks name it, by term and index.
 
-public import LogFormat
-
 /// The term and the index of an entry. Two logs that have the same position agree up to it
 /// ("Log Matching", Raft section 5.3), and of two logs the one whose last position is greater is more
 /// up-to-date (section 5.4.1): the later term, and in the same term the longer log.
