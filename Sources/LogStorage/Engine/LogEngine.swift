@@ -354,7 +354,7 @@ public struct LogEngine: ~Copyable {
 
   /// Forgets every entry up to `index`; files that hold nothing else are deleted.
   public mutating func compact(through index: LogIndex) throws(LogError) -> Ticket {
-    try admitChange()
+    try admit()
     guard index <= durableIndex, index <= lastIndex else {
       throw LogError(
         .outOfRange, "compacting through entry \(index), of which \(durableIndex) are durable")

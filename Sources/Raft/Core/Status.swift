@@ -41,6 +41,8 @@ extension RaftCore {
   public var roleKind: RoleKind { role.kind }
   public var commitIndex: LogIndex { server.log.commit }
   public var lastPosition: LogPosition { server.log.last }
+  /// The last entry that is on the disk, and that no truncation on its way there takes back.
+  public var durableIndex: LogIndex { server.log.durable }
   /// The first entry whose payload may be asked for in an effect without a `fetch` before it.
   public var tailFirstIndex: LogIndex { server.log.tail.firstIndex }
 

@@ -131,7 +131,7 @@ extension Node {
   /// The state machine's state goes to the disk, with what has to be said of it.
   mutating func captured(_ state: Bytes, at index: LogIndex) {
     guard let (position, configuration) = core.basis(ofSnapshotAt: index),
-      index > snapshots.newest?.position.index ?? 0
+      index > snapshots.newest?.position.index ?? 0, !snapshots.isTaking
     else { return }
     let name = SnapshotName(index: position.index, term: position.term)
     let header = SnapshotHeader(

@@ -181,8 +181,9 @@ extension Node {
   public var commitIndex: LogIndex { core.commitIndex }
   public var lastPosition: LogPosition { core.lastPosition }
   public var firstIndex: LogIndex { engine.firstIndex }
-  /// The last entry that is on the disk.
-  public var durableIndex: LogIndex { engine.durableIndex }
+  /// The last entry that is on the disk, and that no truncation on its way there takes back, nor a
+  /// snapshot in whose place the log is beginning anew.
+  public var durableIndex: LogIndex { min(core.durableIndex, engine.lastIndex) }
   /// Term and vote as they are on the disk.
   public var durableState: HardState { engine.hardState }
   /// The terms of all entries, also of those that are not on the disk yet.

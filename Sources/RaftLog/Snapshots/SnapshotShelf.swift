@@ -22,6 +22,14 @@ struct SnapshotShelf {
   private struct Work {
     var steps: [DiskStep]
     var then: Then
+
+    var isOfTaken: Bool {
+      switch then {
+      case .nothing: false
+      case .verify(let verification): !verification.isReceived
+      case .keep(_, let isReceived): !isReceived
+      }
+    }
   }
 
   private enum Then {
@@ -70,6 +78,12 @@ struct SnapshotShelf {
   }
 
   // MARK: Taking one
+
+  /// True while one is on its way to the disk: another one waits until that has its name.
+  var isTaking: Bool {
+    let works = queue + (current.map { [$0.work] } ?? [])
+    return works.contains { $0.isOfTaken } || verifying?.isReceived == false
+  }
 
   mutating func save(_ info: SnapshotInfo, _ header: Bytes, _ state: Bytes) {
     let file = Self.takenName

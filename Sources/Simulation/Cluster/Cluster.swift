@@ -351,11 +351,13 @@ final class Cluster {
     oracle.look(leaving: envelope, of: member)
     do {
       let file = try member.disk.open(name.description, .read)
-      send(Packet(envelope, chunk: try file.read(chunk.bytes, at: chunk.offset)))
+      let bytes = try file.read(chunk.bytes, at: chunk.offset)
+      if bytes.count == chunk.bytes { return send(Packet(envelope, chunk: bytes)) }
     } catch {
-      report.reach(.snapshotGone)
-      later(member, .snapshotGone(chunk.snapshot.uid), after: 1000)
+      // Told below.
     }
+    report.reach(.snapshotGone)
+    later(member, .snapshotGone(chunk.snapshot.uid), after: 1000)
   }
 
   // MARK: Network
