@@ -113,7 +113,8 @@ let package = Package(
     .executableTarget(
       name: "raftlog-sim",
       dependencies: [
-        "Simulation", "ProgramSupport", "StorageIO", "ByteBuffers", systemPackage, argumentParser,
+        "Simulation", "ProgramSupport", "StorageIO", "ByteBuffers", "CPOSIX", systemPackage,
+        argumentParser,
       ],
       swiftSettings: settings),
 
@@ -138,7 +139,10 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "RaftLogTests",
-      dependencies: ["RaftLog", "Raft", "LogFormat", "ByteBuffers", "TestSupport"],
+      dependencies: [
+        "RaftLog", "Raft", "LogFormat", "LogStorage", "StorageIO", "ByteBuffers", "Simulation",
+        "TestSupport",
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "RecoveryTests",

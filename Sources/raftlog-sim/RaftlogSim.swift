@@ -8,6 +8,7 @@ struct RaftlogSim: ParsableCommand {
     commandName: "raftlog-sim",
     abstract: "Runs the log, and the protocol, in simulated worlds that fail in every way.",
     subcommands: [
-      Storage.self, Flips.self, Sectors.self, Images.self, Repairs.self, Cores.self, ClusterCommand.self, Script.self,
+      Storage.self, Flips.self, Sectors.self, Images.self, Repairs.self, Cores.self,
+      ClusterCommand.self, Script.self,
     ])
 }

@@ -32,6 +32,17 @@ struct VoteFileTests {
     #expect(try decode(bytes) == file(state))
   }
 
+  @Test(arguments: [
+    Mark(term: 7, mayHaveHeld: nil), Mark(term: 0, mayHaveHeld: LogPosition()),
+    Mark(term: 7, mayHaveHeld: LogPosition(term: 6, index: Layout.indexMax)),
+  ])
+  func aMarkComesBackWithIt(_ mark: Mark) throws {
+    var marked = file(HardState(term: 7, vote: 3))
+    marked.mark = mark
+    #expect(try decode(marked.encoded()) == marked)
+    #expect(refusal { try decode(falsified(at: 80, with: UInt8(3))) } == .inconsistent)
+  }
+
   /// Node 0 is a node, and no vote is none.
   @Test func aVoteForNodeZeroIsAVote() throws {
     #expect(try decode(file(HardState(term: 7, vote: 0)).encoded()).state.vote == 0)

@@ -38,4 +38,11 @@ uint64_t raftlog_free_bytes(const char *path);
 /// Bytes of the resident set at its peak, as getrusage(2) counts them.
 uint64_t raftlog_peak_resident_bytes(void);
 
+/// Says on standard error which seed a thread was running when the program traps there, and lets the
+/// trap go on: an assertion that fails names what brings it about again.
+void raftlog_tell_seed_on_trap(void);
+
+/// The seed that this thread is running.
+void raftlog_note_seed(uint64_t seed);
+
 #endif

@@ -79,11 +79,19 @@ extension Status.Peer {
 }
 
 extension RaftCore {
+  /// Where the configuration in force stands.
+  public var configurationIndex: LogIndex { server.log.configurations.latest.index }
+
+  /// The directory that the configuration in force has under this id; nil if it has none.
+  public func incarnation(of id: NodeID) -> UID? { server.configuration[id]?.incarnation }
+
   /// Where a snapshot of the first `index` entries stands, and the configuration that it has to say; nil
   /// for what is not applied, or not known any more.
   public func basis(ofSnapshotAt index: LogIndex) -> (LogPosition, ConfigurationEntry)? {
     let log = server.log
-    guard index > 0, index <= log.applied, let position = log.position(at: index) else { return nil }
+    guard index > 0, index <= log.applied, let position = log.position(at: index) else {
+      return nil
+    }
     return (position, log.configurations.upTo(index))
   }
 }

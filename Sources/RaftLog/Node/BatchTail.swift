@@ -94,7 +94,9 @@ extension StoredBatch {
     do {
       let entries = try batch.entries(in: batch.header.firstIndex...indices.upperBound)
       var builder = BatchBuilder(group: batch.header.group, firstIndex: batch.header.firstIndex)
-      for entry in entries { builder.append(entry.payload.span, kind: entry.kind, term: entry.term) }
+      for entry in entries {
+        builder.append(entry.payload.span, kind: entry.kind, term: entry.term)
+      }
       return try Batch(builder.finish(.none).body)
     } catch {
       preconditionFailure("a batch in memory is not what it was: \(error)")

@@ -11,7 +11,9 @@ extension Node {
     switch effect {
     case .append(let write, let append): self.append(write, append)
     case .save(let write, let state):
-      request { (engine) throws(LogError) in try engine.save(state) }.map { writes.begin(write, $0) }
+      request { (engine) throws(LogError) in try engine.save(state) }.map {
+        writes.begin(write, $0)
+      }
     case .send(let envelope, let write): send(envelope, after: write)
     case .fetch(let fetch, _, let after, let bytesMax): self.fetch(fetch, after, bytesMax)
     case .apply(let index): effects.append(.apply(through: index))

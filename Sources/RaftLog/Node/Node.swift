@@ -95,7 +95,7 @@ public struct Node: ~Copyable {
 
   private mutating func take(_ event: consuming NodeEvent) {
     switch event {
-    case .received(let packet): step(.received(packet.envelope), with: .packet(packet))
+    case .received(let packet, let incarnation): receive(packet, from: incarnation)
     case .deadline:
       if let deadline = core.deadline, deadline <= now { step(.deadline) }
     case .propose(let id, let payloads, let fence): propose(id, payloads, fence)
@@ -140,6 +140,19 @@ public struct Node: ~Copyable {
     tail.trim(before: min(core.tailFirstIndex, engine.durableIndex + 1, applied + 1))
   }
 
+  /// Takes a message. What another directory than the group's says is heard, for it may be right where
+  /// this node lags behind; but no answer of it counts: a wiped disk never votes twice.
+  private mutating func receive(_ packet: Packet, from incarnation: UID) {
+    let peer = packet.envelope.from
+    if packet.envelope.message.isAnswer, let known = core.incarnation(of: peer),
+      known != incarnation
+    {
+      effects.append(.stranger(peer, incarnation))
+      return
+    }
+    step(.received(packet.envelope), with: .packet(packet))
+  }
+
   private mutating func propose(
     _ id: RequestID, _ payloads: [Bytes], _ fence: Term?
   ) {
@@ -181,6 +194,8 @@ extension Node {
   public var commitIndex: LogIndex { core.commitIndex }
   public var lastPosition: LogPosition { core.lastPosition }
   public var firstIndex: LogIndex { engine.firstIndex }
+  /// Where the configuration in force stands.
+  public var configurationIndex: LogIndex { core.configurationIndex }
   /// The last entry that is on the disk, and that no truncation on its way there takes back, nor a
   /// snapshot in whose place the log is beginning anew.
   public var durableIndex: LogIndex { min(core.durableIndex, engine.lastIndex) }
@@ -188,4 +203,14 @@ extension Node {
   public var durableState: HardState { engine.hardState }
   /// The terms of all entries, also of those that are not on the disk yet.
   public var terms: TermTable { engine.terms }
+}
+
+extension Message {
+  /// True for what a quorum is counted of.
+  fileprivate var isAnswer: Bool {
+    switch self {
+    case .preVoteReply, .voteReply, .appendReply, .snapshotReply: true
+    case .preVote, .vote, .append, .snapshot, .timeoutNow, .read, .readReply: false
+    }
+  }
 }

@@ -38,6 +38,9 @@ public enum NodeEffect: Sendable {
   case restore(SnapshotName, UID)
   /// This node plays another part from now on.
   case role(RoleKind, Term, leader: NodeID?)
+  /// A directory speaks under the id of another one that the group knows: a wiped disk, or a copy. What
+  /// it answers counts for nothing; whoever wants it in the group replaces the member.
+  case stranger(NodeID, UID)
   /// A peer broke the protocol; the connection to it should end.
   case misbehaved(NodeID, String)
   /// This node takes no further part.

@@ -7,8 +7,8 @@ public import Raft
 public import StorageIO
 
 public enum NodeEvent: Sendable {
-  /// A message arrived, decoded and checked.
-  case received(Packet)
+  /// A message arrived, decoded and checked, from the directory of this incarnation.
+  case received(Packet, from: UID)
   /// The time of `Node.deadline` has come, or more.
   case deadline
   /// Entries that somebody wants in the log, all of them or none.

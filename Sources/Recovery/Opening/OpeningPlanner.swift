@@ -56,7 +56,8 @@ struct OpeningPlanner {
     try tidyUp()
     opened = OpenedLog(
       manifest: state, manifestPosition: position, hardState: votes.state,
-      mark: votes.mark, voteGeneration: votes.generation, active: active, lastSequence: lastSequence, boot: boot,
+      mark: votes.mark, voteGeneration: votes.generation, active: active,
+      lastSequence: lastSequence, boot: boot,
       reserveBytes: evidence.files.first {
         $0.name == DirectoryEvidence.Names.reserve && $0.isRegular
       }?.size, removed: removable)

@@ -12,7 +12,7 @@ import StorageIO
 
 final class Cluster {
   enum Happening {
-    case deliver(Packet)
+    case deliver(Packet, from: UID)
     case wake(NodeID, Int)
     case stepDisk(NodeID, Int, NodeLane)
     case apply(NodeID, Int)
@@ -33,7 +33,6 @@ final class Cluster {
   var isHostile = true
   private(set) var steps = 0
   private(set) var traceHash: UInt64 = 0
-  var trace: ClusterTrace?
   private var effects: [NodeEffect] = []
   private var proposals: [ProposalKey: UInt32] = [:]
 
@@ -112,8 +111,12 @@ final class Cluster {
       member.begin(node)
       let lost = member.lastDurable
       let now = member.durable
-      if now.durable < lost.durable, now.terms.firstIndex <= lost.durable {
-        oracle.find("node \(member.id) had \(lost.durable) durable, and comes back with \(now.durable)")
+      // A snapshot that had arrived may take the place of a log that contradicts it.
+      let isReplaced =
+        lost.terms.term(at: now.terms.firstIndex - 1).map { $0 != now.terms.previousTerm } ?? false
+      if now.durable < lost.durable, !isReplaced {
+        oracle.find(
+          "node \(member.id) had \(lost.durable) durable, and comes back with \(now.durable)")
       }
       report.starts += 1
       settle(member)
@@ -133,11 +136,13 @@ final class Cluster {
     guard let (at, happening) = queue.removeFirst() else { return }
     time = max(time, at)
     switch happening {
-    case .deliver(let packet): deliver(packet)
+    case .deliver(let packet, let incarnation): deliver(packet, from: incarnation)
     case .start(let id, let life): if member(id).life == life { start(member(id)) }
     case .wake(let id, let number):
       let member = member(id)
-      guard member.isUp, member.wakeNumber == number, !postpone(happening, for: member) else { return }
+      guard member.isUp, member.wakeNumber == number, !postpone(happening, for: member) else {
+        return
+      }
       member.wakeAt = nil
       step(member, .deadline)
     case .stepDisk(let id, let life, let lane):
@@ -170,7 +175,6 @@ final class Cluster {
   func step(_ member: SimulatedMember, _ event: NodeEvent) {
     guard member.isUp else { return }
     steps += 1
-    trace?.begin(event, of: member, at: time)
     member.node.node.step(event, at: member.local(time), into: &effects)
     settle(member)
   }
@@ -179,8 +183,8 @@ final class Cluster {
     // Effects first: what they lead to at once is an event of its own, later.
     var done: [NodeEffect] = []
     swap(&done, &effects)
-    trace?.end(of: member, done)
     oracle.look(at: member, in: self)
+    lookForMarks(member)
     for effect in done { carryOut(effect, of: member) }
     mix(member, done.count)
     done.removeAll(keepingCapacity: true)
@@ -245,9 +249,31 @@ final class Cluster {
       later(member, .verified(info.uid, isSound: found?.info == info), after: 50_000)
     case .restore(let name, let uid): restore(name, uid, member)
     case .role(let role, let term, _): play(role, term, member)
+    case .stranger: report.reach(.stranger)
     case .misbehaved(let peer, let what):
       oracle.find("node \(member.id) says that node \(peer) misbehaved: \(what)")
     case .halt(let reason): halted(reason, member)
+    }
+  }
+
+  /// Rare things that a step may have brought about.
+  private func lookForMarks(_ member: SimulatedMember) {
+    let last = member.node.node.lastPosition
+    if last.index < member.lastSeen { report.reach(.truncatedSuffix) }
+    member.lastSeen = last.index
+    guard member.node.node.configurationIndex != member.configurationSeen else { return }
+    member.configurationSeen = member.node.node.configurationIndex
+    let configuration = member.node.node.status.configuration.configuration
+    if configuration.joint != nil { report.reach(.jointConfiguration) }
+    for other in configuration.members {
+      if other.suffrage == .learner { report.reach(.learner) }
+      guard configuration.isVoter(other.id), other.incarnation == self.member(other.id).incarnation
+      else { continue }
+      if other.id > NodeID(plan.nodes) { report.reach(.spareJoined) }
+      if self.member(other.id).wiped != nil { report.reach(.wipedJoined) }
+    }
+    if member.node.node.roleKind == .leader, !configuration.isVoter(member.id) {
+      report.reach(.leaderRemoved)
     }
   }
 
@@ -268,8 +294,9 @@ final class Cluster {
     guard !member.disk.faults.isEmpty else {
       return oracle.find("node \(member.id) halted, and its disk is well: \(fault)")
     }
-    report.count(member.disk.faults.contains { if case .syncLies = $0 { true } else { false } }
-      ? .failedSync : .failedWrite)
+    report.count(
+      member.disk.faults.contains { if case .syncLies = $0 { true } else { false } }
+        ? .failedSync : .failedWrite)
   }
 
   // MARK: Disk
@@ -378,7 +405,7 @@ final class Cluster {
         report.count(.clog)
       }
       if network.sent(from, to, arriving: at) { report.count(.reordering) }
-      queue.add(.deliver(packet), at: at)
+      queue.add(.deliver(packet, from: member(from).incarnation), at: at)
     }
   }
 
@@ -392,14 +419,15 @@ final class Cluster {
     report.count(.corruption)
   }
 
-  private func deliver(_ packet: Packet) {
+  private func deliver(_ packet: Packet, from incarnation: UID) {
     let member = member(packet.envelope.to)
     if network.isCut(packet.envelope.from, packet.envelope.to) { return report.count(.partition) }
-    guard member.isUp, !postpone(.deliver(packet), for: member) else { return }
+    guard member.isUp, !postpone(.deliver(packet, from: incarnation), for: member) else { return }
     // What arrives is bytes.
-    guard steps % 4 == 0 else { return step(member, .received(packet)) }
+    guard steps % 4 == 0 else { return step(member, .received(packet, from: incarnation)) }
     do throws(FormatError) {
-      step(member, .received(try Packet(decoding: packet.encoded, group: group)))
+      let decoded = try Packet(decoding: packet.encoded, group: group)
+      step(member, .received(decoded, from: incarnation))
     } catch {
       oracle.find("a message does not decode: \(error.message); \(packet.envelope)")
     }
@@ -453,6 +481,7 @@ final class Cluster {
 
   func takeSnapshot(of member: SimulatedMember, padding: Int) {
     guard member.isUp, !member.isHalted, member.machine.applied > 0 else { return }
+    if latest?.configuration.joint != nil { report.reach(.snapshotDuringJoint) }
     let state = member.machine.state(padding: padding)
     step(member, .captured(member.machine.applied, state))
   }

@@ -124,7 +124,9 @@ extension Cluster {
     case .jump: anybody.jump(b % 1_000_000_000)
     case .slowDisk: target.slowUntil = time + b % 600_000_000
     case .failWrite:
-      if target.isUp { target.disk.faults.append(.fail(call: target.disk.changes + 1 + Int(b % 20), errno: 5)) }
+      if target.isUp {
+        target.disk.faults.append(.fail(call: target.disk.changes + 1 + Int(b % 20), errno: 5))
+      }
     case .failSync: if target.isUp { target.disk.failNextSync() }
     }
     restartHalted()
@@ -266,9 +268,12 @@ extension Cluster {
     members.map { member in
       guard member.isUp else { return "\(member.id): down" }
       let s = member.node.node.status
-      let names = s.configuration.configuration.members.map { "\($0.id) \($0.suffrage)" }
+      let names = s.configuration.configuration.members.map { other in
+        let isThis = other.incarnation == self.member(other.id).incarnation
+        return "\(other.id) \(other.suffrage)\(isThis ? "" : " (another)")"
+      }
       return
-        "\(member.id): \(s.role) term \(s.hardState.term) commit \(s.commit) last \(s.last) durable "
+        "\(member.id)\(member.wiped == nil ? "" : " (wiped)"): \(s.role) term \(s.hardState.term) commit \(s.commit) last \(s.last) durable "
         + "\(s.durable) applied \(s.applied)/\(member.machine.applied) compacted \(s.compacted) open "
         + "\(member.openRequests.count) mark \(s.mark.map { "\($0)" } ?? "none") members \(names) "
         + s.peers.map { "[\($0.id) \($0.state) match \($0.match) next \($0.next)]" }.joined()

@@ -14,6 +14,8 @@ struct ClusterOracle {
   private(set) var finding: String?
   /// Who led each term.
   private var leaders: [Term: NodeID] = [:]
+  /// The term of whoever was the first to know that the last one was committed.
+  private var commitTerm: Term = 0
   /// The terms of all entries that somebody knew to be committed.
   private(set) var committed: [Term] = []
   /// The state after each entry, as the first one had it that applied it.
@@ -69,6 +71,10 @@ struct ClusterOracle {
     let status = member.node.node.status
     let term = terms.term(at: index)!
     let before = commit
+    commitTerm = member.node.node.term
+    if let first = terms.term(at: before + 1), first < commitTerm {
+      cluster.report.reach(.earlierTermCommitted)
+    }
     for i in before + 1...index { committed.append(terms.term(at: i) ?? 0) }
     let configuration = status.configuration
     guard configuration.index > before || configuration.index <= index else { return }
@@ -88,8 +94,9 @@ struct ClusterOracle {
       find("nodes \(other) and \(id) both lead term \(term)")
     }
     leading[id] = nil
-    // Leader completeness: with log matching, the last one says it for all.
-    if commit > 0, commit >= terms.firstIndex, terms.term(at: commit) != committed.last! {
+    // Leader completeness: with log matching, the last one says it for all. One that was elected for an
+    // earlier term may come late, and commits nothing.
+    if term > commitTerm, commit >= terms.firstIndex, terms.term(at: commit) != committed.last! {
       find("node \(id) leads term \(term) without entry \(commit), which is committed")
     }
   }
@@ -146,7 +153,8 @@ struct ClusterOracle {
 
   mutating func isReady(_ read: ReadKey, at index: LogIndex) {
     guard let before = reads.removeValue(forKey: read) else {
-      return find("read \(read.read.rawValue) of node \(read.node) was answered twice, or never asked")
+      return find(
+        "read \(read.read.rawValue) of node \(read.node) was answered twice, or never asked")
     }
     if index < before {
       find("node \(read.node) reads at \(index), and \(before) was committed before it was asked")

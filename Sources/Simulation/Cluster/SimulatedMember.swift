@@ -31,6 +31,9 @@ final class SimulatedMember {
   var wakeNumber = 0
   var applyTarget: LogIndex = 0
   var isApplying = false
+  /// Its last entry, and the entry of its configuration, when it was last looked at.
+  var lastSeen: LogIndex = 0
+  var configurationSeen: LogIndex = 0
   private var lastRequest: UInt64 = 0
   var openRequests: Set<UInt64> = []
   // Its clock.
