@@ -42,28 +42,36 @@ public enum LogOpener {
 
   /// Recovers the log in `directory`, or starts one there.
   ///
-  /// - Parameter group: the group that the log must belong to; nil takes any.
+  /// - Parameters:
+  ///   - group: the group that the log must belong to; nil takes any.
+  ///   - isMember: true for a member of a group of several: what it may have forgotten is noted, and a
+  ///     directory that has lost its vote is refused.
   /// - Returns: the plan that was carried out; `opened` is what the engine begins with.
   public static func open(
-    _ directory: any StorageDirectory, options: EngineOptions, group: UID? = nil, seed: UInt64
+    _ directory: any StorageDirectory, options: EngineOptions, group: UID? = nil,
+    isMember: Bool = false, seed: UInt64
   ) throws(LogError) -> OpeningPlan {
     try options.validate()
     do {
-      return try attempt(directory, options: options, group: group, seed: seed)
+      return try attempt(
+        directory, options: options, group: group, isMember: isMember, seed: seed)
     } catch {
       // After a sync that failed, what reads as written may not be: nothing is tried again.
       guard let reason = error.storageError, reason.isOutOfSpace, !reason.isOfSync,
         releaseReserve(directory)
       else { throw error }
       // Nothing that is made now may have the name or the salt of what the first attempt left.
-      return try attempt(directory, options: options, group: group, seed: seed &+ 1)
+      return try attempt(
+        directory, options: options, group: group, isMember: isMember, seed: seed &+ 1)
     }
   }
 
   private static func attempt(
-    _ directory: any StorageDirectory, options: EngineOptions, group: UID?, seed: UInt64
+    _ directory: any StorageDirectory, options: EngineOptions, group: UID?, isMember: Bool,
+    seed: UInt64
   ) throws(LogError) -> OpeningPlan {
-    let plan = try plan(directory, options: options, group: group, seed: seed)
+    let plan = try plan(
+      directory, options: options, group: group, isMember: isMember, seed: seed)
     var executor = DiskExecutor(directory: directory)
     do {
       try executor.run(plan.steps)
@@ -75,9 +83,11 @@ public enum LogOpener {
 
   /// What has to be done to open the directory as it is now. Only reads.
   private static func plan(
-    _ directory: any StorageDirectory, options: EngineOptions, group: UID?, seed: UInt64
+    _ directory: any StorageDirectory, options: EngineOptions, group: UID?, isMember: Bool = false,
+    seed: UInt64
   ) throws(LogError) -> OpeningPlan {
     var opening = OpeningOptions()
+    opening.isMember = isMember
     opening.group = group
     opening.segmentBytes = min(options.segmentBytes, options.segmentBytesFirst)
     opening.copyWholeBytesMax = min(256 << 10, opening.segmentBytes / 2)

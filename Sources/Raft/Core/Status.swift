@@ -39,6 +39,7 @@ extension RaftCore {
   public var id: NodeID { server.id }
   public var term: Term { server.term }
   public var roleKind: RoleKind { role.kind }
+  public var mark: Mark? { server.mark }
   public var commitIndex: LogIndex { server.log.commit }
   public var lastPosition: LogPosition { server.log.last }
   /// The last entry that is on the disk, and that no truncation on its way there takes back.

@@ -191,6 +191,8 @@ public struct Node: ~Copyable {
 extension Node {
   public var term: Term { core.term }
   public var roleKind: RoleKind { core.roleKind }
+  /// Set while the node may have forgotten something that it acknowledged.
+  public var mark: Mark? { core.mark }
   public var commitIndex: LogIndex { core.commitIndex }
   public var lastPosition: LogPosition { core.lastPosition }
   public var firstIndex: LogIndex { engine.firstIndex }

@@ -62,7 +62,8 @@ public enum NodeOpener {
   public static func open(
     _ id: NodeID, _ directory: any StorageDirectory, group: UID, options: NodeOptions, seed: UInt64
   ) throws(LogError) -> OpenedNode {
-    let plan = try LogOpener.open(directory, options: options.engine, group: group, seed: seed)
+    let plan = try LogOpener.open(
+      directory, options: options.engine, group: group, isMember: true, seed: seed)
     var engine = LogEngine(plan.opened, options: options.engine, seed: seed ^ 0xD1B5_4A32)
     let snapshot: SnapshotFile?
     let names: [SnapshotName]

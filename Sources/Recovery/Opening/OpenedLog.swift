@@ -66,6 +66,9 @@ public struct OpenedLog: Sendable {
 public struct OpeningOptions: Sendable {
   /// The group that the log must belong to; nil takes whichever it is, or a random new one.
   public var group: UID?
+  /// True for the log of a member of a group: what it may have forgotten is noted with its vote before
+  /// anything is cut, and one that has lost its vote is not opened.
+  public var isMember = false
   /// Zeros of the segment that opening starts, and at least the room behind what it copies.
   public var segmentBytes: Int
   /// A segment that has at most this much to keep is copied whole, so that a crash loop leaves one

@@ -40,6 +40,12 @@ extension OpeningPlan {
         .foreign,
         "\(diagnosis.evidence.path) belongs to group \(manifest.state.group), not \(group)")
     }
+    if options.isMember, diagnosis.findings.contains(where: { $0.verdict == .voteLost }) {
+      throw RecoveryError(
+        .damaged,
+        "\(diagnosis.evidence.path) was not touched: both copies of its vote are lost, and nobody can say "
+          + "for whom it voted; a member that votes twice loses entries. Replace this member")
+    }
     var planner = OpeningPlanner(diagnosis, manifest, directory, options)
     try planner.plan(using: &generator)
     try requireSound(planner.opened!, path: diagnosis.evidence.path)

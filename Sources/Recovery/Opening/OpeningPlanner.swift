@@ -47,12 +47,13 @@ struct OpeningPlanner {
     let active = try settleTail(using: &generator)
     dropSuperseded()
     require(.opened(boot))
+    // A cut is done with the manifest that says so: by then the mark is durable.
+    let votes = rewriteVotes(active, wasClosed: wasClosed)
     // A new number, even if the last edit is in neither copy: what follows must not look like it.
     var position = rewriteManifests(number: number + 1)
     // Only now is it certain that the segments have ended: the edit may have been in the page cache
     // alone, and a footer behind frames that nobody ended looks like rot.
     if seal() { position = rewriteManifests(number: number + 2) }
-    let votes = rewriteVotes(active, wasClosed: wasClosed)
     try tidyUp()
     opened = OpenedLog(
       manifest: state, manifestPosition: position, hardState: votes.state,
@@ -152,7 +153,9 @@ struct OpeningPlanner {
     let files = evidence.votes.compactMap(\.file)
     let verdict = diagnosis.findings.first { $0.file.hasPrefix("vote-") }?.verdict
     let generationMax = Layout.indexMax - OpeningPlan.headroom
-    if verdict == nil, wasClosed, let file = files.first, file.generation < generationMax {
+    if verdict == nil, wasClosed, !mayHaveForgotten, let file = files.first,
+      file.generation < generationMax
+    {
       return file
     }
     var hardState = HardState(term: active.end.term + 1)
@@ -162,6 +165,9 @@ struct OpeningPlanner {
       mark = newest.mark
     } else if let highest = files.map(\.state.term).max() {
       hardState.term = max(hardState.term, highest + 1)
+    }
+    if mayHaveForgotten {
+      mark = Mark(term: hardState.term, mayHaveHeld: held(hardState.term, mark))
     }
     // No log counts that far; a directory may say so, and counting has to begin anew. Until both
     // copies are rewritten the old one counts.
@@ -182,6 +188,23 @@ struct OpeningPlanner {
       steps += [.rename(temporary, to: name), .syncDirectory(nil)]
     }
     return vote
+  }
+
+  /// True for a member that cuts what it may have acknowledged.
+  private var mayHaveForgotten: Bool {
+    options.isMember && diagnosis.findings.contains { $0.verdict == .ambiguousTail }
+  }
+
+  /// The last entry that a member may have held, at most: of no later term than the stored one, which was
+  /// durable before any entry of it was written. Nil where nobody can know how far the log went.
+  private func held(_ term: Term, _ mark: Mark?) -> LogPosition? {
+    var last: LogIndex = 0
+    for finding in diagnosis.findings where finding.verdict == .ambiguousTail {
+      guard let index = finding.lastIndex else { return nil }
+      last = max(last, index)
+    }
+    guard let mark else { return LogPosition(term: term, index: last) }
+    return mark.mayHaveHeld.map { LogPosition(term: term, index: max(last, $0.index)) }
   }
 
   /// Dropped files, but what has the name of one and is no file: that is somebody else's.

@@ -109,6 +109,7 @@ final class Cluster {
       let node = opened.start(
         applied: member.machine.applied, seed: random.next(), at: member.local(time))
       member.begin(node)
+      if member.node.node.mark != nil { report.reach(.marked) }
       let lost = member.lastDurable
       let now = member.durable
       // A snapshot that had arrived may take the place of a log that contradicts it.
@@ -258,6 +259,7 @@ final class Cluster {
 
   /// Rare things that a step may have brought about.
   private func lookForMarks(_ member: SimulatedMember) {
+    if member.mayHaveForgotten, member.node.node.mark == nil { member.mayHaveForgotten = false }
     let last = member.node.node.lastPosition
     if last.index < member.lastSeen { report.reach(.truncatedSuffix) }
     member.lastSeen = last.index
@@ -498,15 +500,21 @@ final class Cluster {
   }
 
   /// The power fails: what was not synced is there or not.
-  func cutPower(_ member: SimulatedMember, weakDirectory: Bool) {
+  /// Of one node at a time sectors may hold what nobody wrote: it may have forgotten something.
+  func cutPower(_ member: SimulatedMember, weakDirectory: Bool, withGarbage: Bool) {
     oracle.stopped(member.id)
     if member.isUp { member.stop() }
     let images = CrashImages(
-      state: member.disk.state, directory: weakDirectory ? .weak : .ordered, garbage: false,
-      exhaustiveMax: 3)
+      state: member.disk.state, directory: weakDirectory ? .weak : .ordered,
+      garbage: withGarbage && members.allSatisfy { !$0.mayHaveForgotten }, exhaustiveMax: 3)
     let pending = member.disk.state.inodes.reduce(0) { $0 + $1.pending.count }
     report.count(.powerCut, pending)
-    member.disk = SimulatedDisk(images.draw(using: &random).state)
+    let image = images.draw(using: &random)
+    if image.hasGarbage {
+      report.count(.garbage)
+      member.mayHaveForgotten = true
+    }
+    member.disk = SimulatedDisk(image.state)
   }
 
   func wipe(_ member: SimulatedMember) {

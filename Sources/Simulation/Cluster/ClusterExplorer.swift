@@ -119,7 +119,10 @@ extension Cluster {
     case .heal: network.heal()
     case .pause: target.pausedUntil = time + b % 400_000_000
     case .crash: crash(target) { kill($0) }
-    case .powerCut: crash(target) { cutPower($0, weakDirectory: b & 1 == 0) }
+    case .powerCut:
+      crash(target) {
+        cutPower($0, weakDirectory: b & 1 == 0, withGarbage: b & 6 == 0)
+      }
     case .wipe: wipeIfPossible(anybody)
     case .jump: anybody.jump(b % 1_000_000_000)
     case .slowDisk: target.slowUntil = time + b % 600_000_000

@@ -19,6 +19,7 @@ public enum ClusterFault: String, Sendable, CaseIterable {
   case pause = "events late by pauses"
   case crash = "processes killed with writes under way"
   case powerCut = "sectors lost to power cuts"
+  case garbage = "power cuts that left garbage"
   case wipe = "entries lost to wiped disks"
   case clockRate = "deadlines moved by clocks"
   case slowDisk = "writes late by slow disks"

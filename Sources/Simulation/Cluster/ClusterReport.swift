@@ -18,6 +18,7 @@ public enum ClusterMark: String, Sendable, CaseIterable {
   case learner = "a learner"
   case spareJoined = "a spare that came to vote"
   case wipedJoined = "a wiped member that came back as another"
+  case marked = "a start of a member that may have forgotten"
   case stranger = "an answer of a wiped member, which did not count"
 }
 

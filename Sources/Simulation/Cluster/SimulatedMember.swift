@@ -24,6 +24,8 @@ final class SimulatedMember {
   /// What was on a disk that was wiped: it counted when it was counted.
   private(set) var wiped: DurableLog?
   var isHalted = false
+  /// True from a crash that left garbage until its node knows that it lacks nothing.
+  var mayHaveForgotten = false
   var pausedUntil: UInt64 = 0
   var slowUntil: UInt64 = 0
   /// The time that its next wake-up is set to.
