@@ -7,7 +7,7 @@ import Testing
 @Suite struct RepairExplorationTests {
   @Test func repairsSurviveEveryCrash() {
     var report = RepairReport()
-    for seed in UInt64(1)...32 {
+    for seed in UInt64(1)...48 {
       var explorer = RepairExplorer(seed: seed, imagesPerPoint: 2)
       explorer.explore(injuries: 2)
       report.add(explorer.report)

@@ -265,7 +265,7 @@ final class StorageDriver {
     let last = min(engine!.engine.durableIndex, model.lastIndex)
     guard last >= model.firstIndex else { return }
     let index = model.firstIndex + random.next() % (last - model.firstIndex + 1)
-    let (form, distance) = (forms.next() % 3, forms.next() % 3)
+    let (form, distance) = (forms.next() % 6, forms.next() % 3)
     if form == 0 { return try restart(from: index, distance) }
     if lastTruncation > engine!.engine.writtenTicket { compactionsBehindTruncation += 1 }
     var ticket: Ticket = 0
