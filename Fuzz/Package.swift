@@ -40,5 +40,6 @@ let package = Package(
     fuzzer("FuzzInspect", also: [raftlog("LogInspection")]),
     fuzzer("FuzzLog"),
     fuzzer("FuzzStep"),
+    fuzzer("FuzzMessage", also: [raftlog("RaftLog")]),
   ]
 )

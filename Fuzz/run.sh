@@ -23,7 +23,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-all=(FuzzBatch FuzzSegment FuzzManifest FuzzVote FuzzDirectory FuzzInspect FuzzLog FuzzStep)
+all=(FuzzBatch FuzzSegment FuzzManifest FuzzVote FuzzDirectory FuzzInspect FuzzLog FuzzStep FuzzMessage)
 
 usage() {
   echo "usage: $0 SECONDS [FUZZER...]   fuzzers: ${all[*]}" >&2
@@ -51,6 +51,7 @@ longest_input() {
     FuzzDirectory | FuzzInspect) echo 130 ;;
     FuzzLog) echo 402 ;;
     FuzzStep) echo 3602 ;;
+    FuzzMessage) echo 4096 ;;
   esac
 }
 

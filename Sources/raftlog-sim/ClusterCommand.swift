@@ -116,8 +116,8 @@ struct ClusterCommand: ParsableCommand {
     line("findings", sum.findings)
     guard sum.findings == 0 else { throw ExitCode(1) }
     let missing =
-      ClusterFault.allCases.filter { report.effects[$0] == nil }.map(\.rawValue)
-      + ClusterMark.allCases.filter { report.marks[$0] == nil }.map(\.rawValue)
+      ClusterFault.allCases.filter { report.effects[$0] ?? 0 == 0 }.map(\.rawValue)
+      + ClusterMark.allCases.filter { report.marks[$0] ?? 0 == 0 }.map(\.rawValue)
     guard !everyMark || missing.isEmpty else {
       print("never met: \(missing.joined(separator: "; "))")
       throw ExitCode(1)

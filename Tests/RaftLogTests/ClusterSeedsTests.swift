@@ -19,6 +19,7 @@ import Testing
       let (first, second) = (explorer.run(), explorer.run())
       #expect(first.traceHash == second.traceHash && first.traceHash != 0)
       #expect(first.actions == second.actions)
+      #expect(explorer.run(first.actions).traceHash == first.traceHash)
     }
   }
 

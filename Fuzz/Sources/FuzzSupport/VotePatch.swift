@@ -4,7 +4,7 @@ import LogFormat
 
 package enum VotePatch {
   /// Bytes that mean something; zeros follow.
-  package static let fieldBytes = 80
+  package static let fieldBytes = 112
 
   package static func repair(_ bytes: inout [UInt8], _ repairs: Repairs) {
     guard bytes.count >= Layout.voteFile, repairs.contains(.header) else { return }

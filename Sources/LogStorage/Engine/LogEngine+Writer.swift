@@ -396,6 +396,7 @@ extension LogEngine {
       failForWantOfSpace(cause, [tickets])
     case .sync(let ordinal, let ticket):
       if ticket != nil { _ = queue.removeFirst() }
+      if restarting == ticket { restarting = nil }
       writtenTicket = ticket ?? writtenTicket
       // What somebody may rely on now is vouched for in the modes that sync late, too.
       if !appender.isSynced { markerDeadline = now + options.markerDelay }

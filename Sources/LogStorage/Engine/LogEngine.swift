@@ -268,7 +268,7 @@ public struct LogEngine: ~Copyable {
   /// behind it stay; otherwise they are gone. Until that is done no entries are taken.
   public mutating func restart(after index: LogIndex, of term: Term) throws(LogError) -> Ticket {
     try admitChange()
-    guard index >= firstIndex else {
+    guard index >= max(firstIndex, compactingThrough) else {
       throw LogError(.compacted, "beginning behind \(index), and the log begins at \(firstIndex)")
     }
     guard index < Layout.indexMax, term <= Layout.indexMax else {

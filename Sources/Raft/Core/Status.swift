@@ -93,6 +93,9 @@ extension RaftCore {
     guard index > 0, index <= log.applied, let position = log.position(at: index) else {
       return nil
     }
-    return (position, log.configurations.upTo(index))
+    let configuration = log.configurations.upTo(index)
+    // A node that has not heard yet of what group it is has nothing to tell others.
+    guard !configuration.configuration.members.isEmpty else { return nil }
+    return (position, configuration)
   }
 }

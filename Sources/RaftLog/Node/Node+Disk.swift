@@ -11,6 +11,11 @@ extension Node {
       engine.completed(job, error, now: now)
       return
     }
+    // One descriptor stands for the directory, and the kernel tells it of a failure once: nothing that
+    // another lane syncs there is believed after it.
+    if let error, error.isOfSync {
+      refused = refused ?? LogError(error)
+    }
     switch snapshots.finished(job, error) {
     case .nothing: break
     case .verify(let file, let info): effects.append(.verify(file: file, info))
@@ -47,8 +52,9 @@ extension Node {
   mutating func lookAtDisk() -> Bool {
     let failure = engine.takeFailures().first?.error ?? refused
     refused = nil
-    if let failure, failure.code != .outOfRange {
+    if let failure {
       writes.giveUp()
+      installing = nil
       step(.storageFailed(failure.message))
       return true
     }

@@ -137,7 +137,8 @@ public struct Node: ~Copyable {
       effects.append(.carryOut(.background, job))
     }
     if let job = snapshots.nextJob() { effects.append(.carryOut(.snapshots, job)) }
-    tail.trim(before: min(core.tailFirstIndex, engine.durableIndex + 1, applied + 1))
+    // What a truncation on its way takes back is not durable for the core any more, and stays here.
+    tail.trim(before: min(core.tailFirstIndex, core.durableIndex + 1))
   }
 
   /// Takes a message. What another directory than the group's says is heard, for it may be right where

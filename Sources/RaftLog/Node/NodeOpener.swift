@@ -81,10 +81,15 @@ public enum NodeOpener {
       older: names.filter { $0 != snapshot?.info.name })
   }
 
-  /// Makes the directory's node a member: its first snapshot, of no entry, says of what group.
+  /// Makes the directory's node a member: its first snapshot, of no entry, says of what group. It was
+  /// opened before as that of a node that knows nobody, so that it has an incarnation.
+  ///
+  /// - Throws: `LogError`: `foreign` for a directory of another group, `unexpectedIndex` for one that
+  ///   belongs to a group already, `storage` if it cannot be written.
   public static func found(
     _ configuration: Configuration, group: UID, uid: UID, in directory: any StorageDirectory
   ) throws(LogError) {
+    try requireUnfounded(directory, group)
     let name = SnapshotName(index: 0, term: 0)
     let header = SnapshotHeader(
       group: group, uid: uid, name: name, configurationIndex: 0,
@@ -98,6 +103,27 @@ public enum NodeOpener {
       ])
     } catch {
       throw LogError(error)
+    }
+  }
+
+  /// Who has members already does not get others: it would count other majorities than they do.
+  private static func requireUnfounded(
+    _ directory: any StorageDirectory, _ group: UID
+  ) throws(LogError) {
+    let evidence: DirectoryEvidence
+    do throws(StorageError) {
+      evidence = try DirectoryEvidence.gather(directory)
+    } catch {
+      throw LogError(error)
+    }
+    guard let state = evidence.manifest?.state, state.group == group else {
+      throw LogError(.foreign, "\(directory.path) holds no log of group \(group)")
+    }
+    let isEmpty = state.firstIndex == 1 && evidence.segments.allSatisfy(\.isEmpty)
+    guard isEmpty, !evidence.isOfMember else {
+      throw LogError(
+        .unexpectedIndex,
+        "\(directory.path) belongs to a group already: one that is to join another is begun anew")
     }
   }
 

@@ -62,7 +62,8 @@ extension Packet {
       guard batch.header.group == group else {
         throw FormatError(.inconsistent, "a batch of group \(batch.header.group)")
       }
-      try batch.verifyChecksums()
+      // Down to the payloads: what is wrong in here would be found where nobody can refuse it any more.
+      try batch.verify()
       batches.append(batch)
       rest = rest[batch.bytes.count..<rest.count]
     }

@@ -89,6 +89,10 @@ public struct DirectoryEvidence: Sendable {
     return usable.max { ($0.number, $0.isClean ? 1 : 0) < ($1.number, $1.isClean ? 1 : 0) }
   }
 
+  /// True where a snapshot lies: only members of a group have any, the one of genesis at least. Whoever
+  /// opens or repairs the directory, also without knowing of a group, must not make it forget.
+  package var isOfMember: Bool { files.contains { SnapshotName($0.name) != nil } }
+
   /// How the log was stopped, if it was.
   var stop: BreakFacts.Stop {
     isLive ? .live : manifest?.state.isClosed == true ? .clean : .unclean
@@ -367,6 +371,11 @@ extension DirectoryEvidence {
   private func isUnfinishedCopy(_ scan: SegmentScan) -> Bool {
     !scan.holdsAppended && scan.isHeld(by: segments.compactMap(\.scan))
   }
+}
+
+extension SegmentEvidence {
+  /// True when it was read, and holds no entry.
+  package var isEmpty: Bool { scan?.readableBatches.isEmpty ?? false }
 }
 
 extension SegmentEvidence {

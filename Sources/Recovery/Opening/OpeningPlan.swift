@@ -40,7 +40,9 @@ extension OpeningPlan {
         .foreign,
         "\(diagnosis.evidence.path) belongs to group \(manifest.state.group), not \(group)")
     }
-    if options.isMember, diagnosis.findings.contains(where: { $0.verdict == .voteLost }) {
+    if options.isMember || diagnosis.evidence.isOfMember,
+      diagnosis.findings.contains(where: { $0.verdict == .voteLost })
+    {
       throw RecoveryError(
         .damaged,
         "\(diagnosis.evidence.path) was not touched: both copies of its vote are lost, and nobody can say "

@@ -166,9 +166,9 @@ struct OpeningPlanner {
     } else if let highest = files.map(\.state.term).max() {
       hardState.term = max(hardState.term, highest + 1)
     }
-    if mayHaveForgotten {
-      mark = Mark(term: hardState.term, mayHaveHeld: held(hardState.term, mark))
-    }
+    // No entry was of a later term than the stored one, which was durable before it. How many there were
+    // nobody can say: what is damaged may be more than the one batch.
+    if mayHaveForgotten { mark = Mark(term: hardState.term, mayHaveHeld: nil) }
     // No log counts that far; a directory may say so, and counting has to begin anew. Until both
     // copies are rewritten the old one counts.
     let highest = files.map(\.generation).max() ?? 0
@@ -192,19 +192,8 @@ struct OpeningPlanner {
 
   /// True for a member that cuts what it may have acknowledged.
   private var mayHaveForgotten: Bool {
-    options.isMember && diagnosis.findings.contains { $0.verdict == .ambiguousTail }
-  }
-
-  /// The last entry that a member may have held, at most: of no later term than the stored one, which was
-  /// durable before any entry of it was written. Nil where nobody can know how far the log went.
-  private func held(_ term: Term, _ mark: Mark?) -> LogPosition? {
-    var last: LogIndex = 0
-    for finding in diagnosis.findings where finding.verdict == .ambiguousTail {
-      guard let index = finding.lastIndex else { return nil }
-      last = max(last, index)
-    }
-    guard let mark else { return LogPosition(term: term, index: last) }
-    return mark.mayHaveHeld.map { LogPosition(term: term, index: max(last, $0.index)) }
+    (options.isMember || evidence.isOfMember)
+      && diagnosis.findings.contains { $0.verdict == .ambiguousTail }
   }
 
   /// Dropped files, but what has the name of one and is no file: that is somebody else's.

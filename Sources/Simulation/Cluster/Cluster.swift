@@ -96,7 +96,7 @@ final class Cluster {
   }
 
   func start(_ member: SimulatedMember) {
-    guard !member.isUp else { return }
+    guard !member.isUp, !member.isAway else { return }
     do {
       let opened = try NodeOpener.open(
         member.id, member.disk, group: group, options: plan.options, seed: random.next())
@@ -110,14 +110,8 @@ final class Cluster {
         applied: member.machine.applied, seed: random.next(), at: member.local(time))
       member.begin(node)
       if member.node.node.mark != nil { report.reach(.marked) }
-      let lost = member.lastDurable
-      let now = member.durable
-      // A snapshot that had arrived may take the place of a log that contradicts it.
-      let isReplaced =
-        lost.terms.term(at: now.terms.firstIndex - 1).map { $0 != now.terms.previousTerm } ?? false
-      if now.durable < lost.durable, !isReplaced {
-        oracle.find(
-          "node \(member.id) had \(lost.durable) durable, and comes back with \(now.durable)")
+      if let loss = member.lastDurable.loss(in: member.durable) {
+        oracle.find("node \(member.id): \(loss)")
       }
       report.starts += 1
       settle(member)
@@ -507,14 +501,27 @@ final class Cluster {
     let images = CrashImages(
       state: member.disk.state, directory: weakDirectory ? .weak : .ordered,
       garbage: withGarbage && members.allSatisfy { !$0.mayHaveForgotten }, exhaustiveMax: 3)
-    let pending = member.disk.state.inodes.reduce(0) { $0 + $1.pending.count }
-    report.count(.powerCut, pending)
     let image = images.draw(using: &random)
+    report.count(.powerCut, sectorsLost(member.disk.state, image))
     if image.hasGarbage {
       report.count(.garbage)
       member.mayHaveForgotten = true
     }
     member.disk = SimulatedDisk(image.state)
+  }
+
+  /// Sectors that read differently now.
+  private func sectorsLost(_ state: DiskState, _ image: DiskImage) -> Int {
+    var lost = 0
+    for file in image.files {
+      guard let inode = state.entries[file.name] else { continue }
+      for sector in state.inodes[inode].dirty {
+        let (old, new) = (state.inodes[inode].content, file.content)
+        let (a, b) = (DiskState.range(sector, old.count), DiskState.range(sector, new.count))
+        if old[a] != new[b] { lost += 1 }
+      }
+    }
+    return lost
   }
 
   func wipe(_ member: SimulatedMember) {

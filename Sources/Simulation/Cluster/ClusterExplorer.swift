@@ -54,8 +54,8 @@ public struct ClusterExplorer {
   /// The same world, and only these actions.
   public func run(_ actions: [ClusterAction]) -> ClusterHistory {
     let cluster = Cluster(plan, seed: worldSeed)
-    for action in actions where cluster.oracle.finding == nil {
-      cluster.advance(to: action.at, stepsMax: .max)
+    for action in actions where cluster.oracle.finding == nil && cluster.steps < steps {
+      cluster.advance(to: action.at, stepsMax: steps)
       cluster.perform(action)
     }
     return finish(cluster, actions)
@@ -179,7 +179,7 @@ extension Cluster {
 
   /// The configuration of whoever has most.
   var latest: ConfigurationEntry? {
-    members.filter(\.isUp).map { $0.node.node.status }.max { $0.last < $1.last }?.configuration
+    members.filter(\.isUp).map(\.status).max { $0.last < $1.last }?.configuration
   }
 
   private func change(_ number: UInt64) -> MembershipChange {
@@ -212,11 +212,18 @@ extension Cluster {
       if member.isUp && member.isHalted { kill(member) }
       if !member.isUp { start(member, after: 1000) }
     }
+    if plan.leavesMinorityAway {
+      advance(to: time + 1_000_000, stepsMax: .max)
+      sendMinorityAway()
+    }
     for round in 0..<60 {
       advance(to: time + 2_000_000_000, stepsMax: .max)
       guard oracle.finding == nil else { return }
       guard let leader else { continue }
-      if case .leaveJoint? = stuckChange(leader) { change(.leaveJoint, by: leader) }
+      // Nobody ends an explicit joint configuration by itself.
+      if leader.node.node.status.configuration.configuration.joint == .explicit {
+        change(.leaveJoint, by: leader)
+      }
       propose(to: leader, bytes: 50 + round)
       let wanted = leader.node.node.lastPosition.index
       advance(to: time + 1_000_000_000, stepsMax: .max)
@@ -230,9 +237,31 @@ extension Cluster {
     oracle.find("three minutes after all was healed, the group does not serve: \(summary)")
   }
 
-  /// A joint configuration that nobody ends by itself.
-  private func stuckChange(_ leader: SimulatedMember) -> MembershipChange? {
-    leader.node.node.status.configuration.configuration.joint == .explicit ? .leaveJoint : nil
+  /// As many as can be done without never come back. Where nodes differ on who the members are nobody can
+  /// say who that is.
+  private func sendMinorityAway() {
+    guard oracle.finding == nil, let latest, latest.configuration.joint == nil else { return }
+    let configuration = latest.configuration
+    let present = configuration.members.map(\.id).filter { id in
+      configuration.members.contains {
+        $0.id == id && $0.incarnation == member(id).incarnation && member(id).isUp
+          && !member(id).mayHaveForgotten
+      }
+    }
+    guard present.allSatisfy({ member($0).node.node.configurationIndex == latest.index }) else {
+      return
+    }
+    var left = present
+    for id in present where configuration.isVoter(id) {
+      let fewer = left.filter { $0 != id }
+      guard configuration.quorum.result({ fewer.contains($0) ? true : nil }) == .won else {
+        continue
+      }
+      left = fewer
+      kill(member(id))
+      member(id).isAway = true
+      report.reach(.minorityAway)
+    }
   }
 
   /// Every member has applied what the leader has, who is one of them, no change is half done, and every
@@ -244,26 +273,31 @@ extension Cluster {
       leader.machine.applied >= index
     else { return false }
     let present = members.filter { member in
-      configuration.members.contains {
-        $0.id == member.id && $0.incarnation == member.incarnation
-      }
+      !member.isAway
+        && configuration.members.contains {
+          $0.id == member.id && $0.incarnation == member.incarnation
+        }
     }
     return present.allSatisfy {
       $0.isUp && $0.machine.applied == leader.machine.applied
         && $0.machine.chain == leader.machine.chain
+        && (plan.leavesMinorityAway || $0.node.node.mark == nil)
     } && members.allSatisfy { $0.openRequests.isEmpty }
   }
 
-  /// True if those who have forgotten nothing cannot elect anybody, by the configuration of whoever has
-  /// most.
+  /// True if those who have forgotten nothing cannot elect anybody, by the configuration of whoever of them
+  /// has most: nobody else can get the votes of the others.
   private var needsWhoMayHaveForgotten: Bool {
-    guard let configuration = latest?.configuration else { return false }
+    let candidates = members.filter { $0.isUp && $0.node.node.mark == nil }.map(\.status)
+      .filter { !$0.configuration.configuration.members.isEmpty }
+    guard let best = candidates.max(by: { $0.last < $1.last }) else { return true }
+    let configuration = best.configuration.configuration
     return configuration.quorum.result { id in
       let member = member(id)
       let isThere = configuration.members.contains {
         $0.id == id && $0.incarnation == member.incarnation
       }
-      return isThere && member.node.node.status.mark == nil ? true : nil
+      return isThere && !member.isAway && member.node.node.mark == nil ? true : nil
     } != .won
   }
 

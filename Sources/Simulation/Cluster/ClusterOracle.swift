@@ -28,6 +28,9 @@ struct ClusterOracle {
   /// The last entry of a leader's log.
   private var leading: [NodeID: (term: Term, last: LogIndex)] = [:]
   private var commits: [NodeID: LogIndex] = [:]
+  /// The configuration of each node after its last step, and where that stands.
+  private var deciding: [NodeID: Configuration] = [:]
+  private var configurationIndices: [NodeID: LogIndex] = [:]
   private var reads: [ReadKey: LogIndex] = [:]
 
   struct ReadKey: Hashable {
@@ -52,6 +55,7 @@ struct ClusterOracle {
       }
       leading[member.id] = (term, last.index)
     }
+    defer { noteConfiguration(of: member) }
     guard index != commits[member.id] else { return }
     commits[member.id] = index
     let terms = member.node.node.terms
@@ -62,6 +66,13 @@ struct ClusterOracle {
       return
     }
     lookAtCommit(index, terms, of: member, in: cluster)
+  }
+
+  private mutating func noteConfiguration(of member: SimulatedMember) {
+    let index = member.node.node.configurationIndex
+    guard configurationIndices[member.id] != index else { return }
+    configurationIndices[member.id] = index
+    deciding[member.id] = member.node.node.status.configuration.configuration
   }
 
   /// An entry is committed only once it is on the disks of a quorum (section 5.3; 5.4.2).
@@ -76,13 +87,12 @@ struct ClusterOracle {
       cluster.report.reach(.earlierTermCommitted)
     }
     for i in before + 1...index { committed.append(terms.term(at: i) ?? 0) }
-    let configuration = status.configuration
-    guard configuration.index > before || configuration.index <= index else { return }
-    let result = configuration.configuration.quorum.result { id in
-      cluster.member(id).holds(index, of: term) ? true : nil
+    // A change may be in the very step: then those who decided are the ones of before.
+    let sets = [status.configuration.configuration] + (deciding[member.id].map { [$0] } ?? [])
+    let isOnQuorum = sets.contains { set in
+      set.quorum.result { cluster.member($0).holds(index, of: term) ? true : nil } == .won
     }
-    // Between a change of members and now, another quorum may have decided.
-    if result != .won, configuration.index <= before {
+    if !isOnQuorum {
       find(
         "entry \(index) of term \(term) was committed by node \(member.id), and is not on the disks of a "
           + "quorum")
@@ -104,6 +114,8 @@ struct ClusterOracle {
   mutating func stopped(_ id: NodeID) {
     leading[id] = nil
     commits[id] = nil
+    deciding[id] = nil
+    configurationIndices[id] = nil
   }
 
   // MARK: Entries

@@ -19,6 +19,7 @@ public enum ClusterMark: String, Sendable, CaseIterable {
   case spareJoined = "a spare that came to vote"
   case wipedJoined = "a wiped member that came back as another"
   case marked = "a start of a member that may have forgotten"
+  case minorityAway = "a member that stayed away for ever"
   case stranger = "an answer of a wiped member, which did not count"
 }
 

@@ -14,7 +14,6 @@ struct EventQueue<Event> {
 
   /// When the next one happens.
   var nextTime: UInt64? { heap.first?.time }
-  var count: Int { heap.count }
 
   mutating func add(_ event: Event, at time: UInt64) {
     lastNumber += 1

@@ -26,6 +26,8 @@ final class SimulatedMember {
   var isHalted = false
   /// True from a crash that left garbage until its node knows that it lacks nothing.
   var mayHaveForgotten = false
+  /// True once it never comes back.
+  var isAway = false
   var pausedUntil: UInt64 = 0
   var slowUntil: UInt64 = 0
   /// The time that its next wake-up is set to.
@@ -45,6 +47,28 @@ final class SimulatedMember {
   struct DurableLog {
     var terms = TermTable(firstIndex: 1, previousTerm: 0)
     var durable: LogIndex = 0
+    var hardState = HardState()
+
+    /// What is wrong with `other`, which a crash left of this; nil if nothing is.
+    func loss(in other: DurableLog) -> String? {
+      let (before, after) = (hardState, other.hardState)
+      if after.term < before.term
+        || (after.term == before.term && before.vote != nil && after != before)
+      {
+        return "\(before) was durable, and it comes back with \(after)"
+      }
+      // A snapshot that had arrived may take the place of a log that contradicts it.
+      let start = other.terms.firstIndex - 1
+      if let term = terms.term(at: start), term != other.terms.previousTerm { return nil }
+      if other.durable < durable {
+        return "entry \(durable) was durable, and it comes back with \(other.durable)"
+      }
+      if durable > start, let term = terms.term(at: durable), other.terms.term(at: durable) != term
+      {
+        return "entry \(durable) was durable in term \(term), and it comes back with another"
+      }
+      return nil
+    }
 
     func holds(_ index: LogIndex, of term: Term) -> Bool {
       index < terms.firstIndex || (index <= durable && terms.term(at: index) == term)
@@ -59,6 +83,8 @@ final class SimulatedMember {
   var isUp: Bool { box != nil }
   /// The node; there must be one.
   var node: NodeBox { box! }
+
+  var status: Status { node.node.status }
 
   // MARK: Time
 
@@ -84,7 +110,8 @@ final class SimulatedMember {
   /// What it has on its disk now.
   var durable: DurableLog {
     guard let box else { return lastDurable }
-    return DurableLog(terms: box.node.terms, durable: box.node.durableIndex)
+    return DurableLog(
+      terms: box.node.terms, durable: box.node.durableIndex, hardState: box.node.durableState)
   }
 
   func begin(_ node: consuming Node) {

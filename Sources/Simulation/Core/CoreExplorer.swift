@@ -300,10 +300,13 @@ extension CoreGroup {
     } && status.applied == status.last.index
   }
 
-  /// True if those who have forgotten nothing cannot elect anybody, by the configuration of whoever has
-  /// most.
+  /// True if those who have forgotten nothing cannot elect anybody, by the configuration of whoever of them
+  /// has most: nobody else can get the votes of the others.
   var needsWhoMayHaveForgotten: Bool {
-    guard let best = nodes.max(by: { $0.status.last < $1.status.last }) else { return false }
+    let candidates = nodes.filter {
+      $0.disk.mark == nil && !$0.status.configuration.configuration.members.isEmpty
+    }
+    guard let best = candidates.max(by: { $0.status.last < $1.status.last }) else { return true }
     let quorum = best.status.configuration.configuration.quorum
     return quorum.result { node($0).disk.mark == nil } != .won
   }
@@ -314,7 +317,7 @@ extension CoreGroup {
       let members = s.configuration.configuration.members.map { "\($0.id) \($0.suffrage)" }
       return
         "\(node.id): \(s.role) term \(s.hardState.term) commit \(s.commit) last \(s.last) applied "
-        + "\(s.applied) compacted \(s.compacted) members \(members) "
+        + "\(s.applied) compacted \(s.compacted) mark \(s.mark.map { "\($0)" } ?? "none") members \(members) "
         + s.peers.map { "[\($0.id) \($0.state) match \($0.match) next \($0.next)]" }.joined()
     }.joined(separator: "; ")
   }
